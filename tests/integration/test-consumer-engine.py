@@ -2,11 +2,14 @@
 """sqs-consumerd with many messages in flight: order, leases, partial failures, lost replies. The handler is
 slow-consumer.c: the body of each message tells it what to do."""
 
+import contextlib
+import itertools
 import json
 import os
 import random
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -49,12 +52,12 @@ for linger in (0, 0.02):
 
 @tap.test
 def standard_queue_messages_are_handled_at_the_same_time():
-    with SqsLocal(queues=["plain"]) as server:
-        fill(server, GROUPS, 5, "sleep=1000", queue="plain")
-        start = time.monotonic()
+    with SqsLocal(queues=["plain"]) as server, Hold() as hold:
+        fill(server, GROUPS, 5, hold.word, queue="plain")
         daemon = consumer(server, queue="plain", concurrency=100, receivers=10, delete_linger=0.02)
+        tap.wait_until(lambda: len(events(daemon, "begin")) == 100, 60, "the handling of all messages at once")
+        hold.release()
         server.wait_for_records("deleted", 100)
-        tap.ok(time.monotonic() - start < 50, "100 messages of a second were not handled at the same time")
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(sorted(deleted_ids(server)), sorted(sent_ids(server)))
 
@@ -73,16 +76,18 @@ def receives_stop_when_all_handlers_are_busy():
             tap.ok(eighth - first > 0.9, f"more than 7 messages were received for 7 handlers: {times}")
 
 
-@tap.test
-def slow_handler_lease_is_renewed():
+@contextlib.contextmanager
+def slow_handler():
+    """The handler needs longer than the lease, and other consumers ask for messages meanwhile."""
     queues = "test.fifo", "plain"
-    with SqsLocal(queues=[fifo(8), "plain,VisibilityTimeout=8"]) as server:
+    with SqsLocal(queues=[fifo(16), "plain,VisibilityTimeout=16"]) as server:
         for queue in queues:
-            fill(server, ["a", "b"], 1, "sleep=20000", queue=queue)
+            fill(server, ["a", "b"], 1, "sleep=36000", queue=queue)
             fill(server, ["a", "b"], 1, queue=queue, first=1)
         daemons = [consumer(server, queue=queue, concurrency=10, receivers=2) for queue in queues]
         tap.wait_until(lambda: len(server.records("received")) == 8)
         others = [consumer(server, queue=queue, concurrency=10, exit_after_empty_receives=0) for queue in queues]
+        yield
         for daemon in daemons:
             tap.equal(daemon.wait(), 0, daemon.text)
         for other in others:
@@ -90,6 +95,28 @@ def slow_handler_lease_is_renewed():
         for r in server.records("received"):
             tap.equal(r["receive_count"], 1)
         tap.equal(len(deleted_ids(server)), 8)
+
+
+@contextlib.contextmanager
+def renewal_that_stalls():
+    """The retry must come before the lease ends, and so before the request_timeout."""
+    with SqsLocal(queues=[fifo(30)],
+                  faults=["ChangeMessageVisibilityBatch:stall:times=1"]) as server:
+        fill(server, ["a"], 1, "sleep=36000")
+        daemon = consumer(server, aws={"request_timeout": 60})
+        yield
+        tap.equal(daemon.wait(), 0, daemon.text)
+        daemon.wait_for_line("ChangeMessageVisibilityBatch failed: timed out")
+        tap.equal(events(daemon, "begin"), ["a.0"])
+        tap.equal(events(daemon, "end"), ["a.0"])
+        tap.equal([r["receive_count"] for r in server.records("received")], [1])
+
+
+@tap.test
+def slow_handler_lease_is_renewed_also_when_a_renewal_stalls():
+    """Both take their time together."""
+    with slow_handler(), renewal_that_stalls():
+        pass
 
 
 @tap.test
@@ -106,18 +133,18 @@ def visibility_timeout_setting_overrides_the_queues():
 
 
 def suspended_past_its_leases(queue):
-    taken = set()
+    taken = {}
 
     def take_all():
         """As another consumer does. Returns whether it has all messages."""
         for message in sqs.receive(server, queue=queue, visibility=300):
-            taken.add(message["MessageId"])
-        return taken | set(deleted_ids(server)) == set(sent_ids(server))
+            taken[message["MessageId"]] = message["ReceiptHandle"]
+        return set(taken) == set(sent_ids(server))
 
-    with SqsLocal(queues=[fifo(4), "plain,VisibilityTimeout=4"]) as server, Hold() as hold:
-        fill(server, ["a", "b"], 1, hold.word, queue=queue)
-        fill(server, ["a", "b"], 2, "sleep=100", queue=queue, first=1)
-        daemon = consumer(server, queue=queue, concurrency=10, delete_linger=0.05,
+    with SqsLocal(queues=[fifo(4), "plain,VisibilityTimeout=4"]) as server, Hold() as hold, \
+            Recorder(server) as recorder:
+        fill(server, ["a", "b"], 3, hold.word, queue=queue)
+        daemon = consumer(server, recorder.url, queue=queue, concurrency=10, delete_linger=0.05,
                           exit_after_empty_receives=0)
         for group in "ab":
             daemon.wait_for_line(f"begin {group}.0")
@@ -125,21 +152,20 @@ def suspended_past_its_leases(queue):
             hold.release()
             time.sleep(4)
             tap.wait_until(take_all, 60, "the end of all leases")
-            tap.ok(len(taken) >= 2, f"only {len(taken)} came back")
-            before = deleted_ids(server)
+            stale = {r["receipt_handle"] for r in server.records("received", queue)} - set(taken.values())
         daemon.wait_for_line("is lost")
         time.sleep(1.5)
-        gone = set(deleted_ids(server)) - set(before)
-        tap.equal(gone & taken, set(), "deleted with stale handles")
         sqs.end_leases(server, queue)
         server.wait_for_records("deleted", 6)
         daemon.stop()
         tap.equal(sorted(deleted_ids(server)), sorted(sent_ids(server)))
+        tap.equal({entry["ReceiptHandle"] for entry in recorder.entries("DeleteMessage")} & stale, set(),
+                  "deleted with stale handles")
         if queue.endswith(".fifo"):
             for group in "ab":
-                # The first may end before its lost lease is noticed. It could not be deleted, so it is handled again.
-                ended = of_group(events(daemon, "end"), group)
-                tap.equal(ended[ended[:2] == [0, 0]:], [0, 1, 2], f"group {group}")
+                # A message may end before its lost lease is noticed. It is not deleted, so it is handled again.
+                ended = [name for name, _ in itertools.groupby(of_group(events(daemon, "end"), group))]
+                tap.equal(ended, [0, 1, 2], f"group {group}")
 
 
 tap.add("consumer suspended past its leases deletes nothing with stale handles (FIFO)",
@@ -150,8 +176,10 @@ tap.add("consumer suspended past its leases deletes nothing with stale handles (
 
 @tap.test
 def lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled():
+    is_lost = threading.Event()
+
     def spoil(number, operation, reply):
-        if operation == "ChangeMessageVisibilityBatch" and number <= 12:
+        if operation == "ChangeMessageVisibilityBatch" and not is_lost.is_set():
             return "drop-before"
         return None
 
@@ -163,6 +191,7 @@ def lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled():
                           exit_after_empty_receives=6)
         daemon.wait_for_line("cancel a.3")
         daemon.wait_for_line("is lost while it was handled, it comes back: its lease has ended")
+        is_lost.set()
         tap.equal(daemon.wait(), 0, daemon.text)
         tap.equal(sorted(deleted_ids(server)), sorted(sent_ids(server)))
 
@@ -180,20 +209,6 @@ def message_whose_handler_ends_late_is_not_handled_again_before_that():
             tap.equal([line.split()[0] for line in lines[:4]], ["begin", "cancel", "gone", "begin"],
                       daemon.text)
         tap.equal(deleted_ids(server), [])
-
-
-@tap.test
-def renewal_that_stalls_is_retried_before_the_lease_ends():
-    # The retry must come before the lease ends, and so before the request_timeout of 10 s.
-    with SqsLocal(queues=[fifo(16)],
-                  faults=["ChangeMessageVisibilityBatch:stall:times=1"]) as server:
-        fill(server, ["a"], 1, "sleep=20000")
-        daemon = consumer(server)
-        tap.equal(daemon.wait(), 0, daemon.text)
-        daemon.wait_for_line("ChangeMessageVisibilityBatch failed: timed out")
-        tap.equal(events(daemon, "begin"), ["a.0"])
-        tap.equal(events(daemon, "end"), ["a.0"])
-        tap.equal([r["receive_count"] for r in server.records("received")], [1])
 
 
 @tap.test
@@ -215,8 +230,10 @@ def failed_message_delays_only_its_own_group():
         # The first retry comes after 1 s, the second after 2 s.
         tap.equal(len(times), 3)
         tap.ok(times[1] - times[0] >= 0.9 and times[2] - times[1] >= 1.9, str(times))
-        tap.equal([entry["VisibilityTimeout"] for entry in recorder.entries("ChangeMessageVisibility")
-                   if entry["ReceiptHandle"] in handles], [1, 2])
+        # A request may be sent twice, if its answer is late.
+        asked = {(entry["ReceiptHandle"], entry["VisibilityTimeout"])
+                 for entry in recorder.entries("ChangeMessageVisibility")}
+        tap.equal({pair for pair in asked if pair[0] in handles}, set(zip(handles, (1, 2))))
 
 
 @tap.test
@@ -245,6 +262,7 @@ def handler_chooses_the_retry_delay_or_rejects_the_message():
 def partial_failures(queue, linger):
     """In every other reply to a batch of deletes, half of the entries failed, though the server has deleted
     them."""
+    failed = []
 
     def spoil(number, operation, reply):
         if operation != "DeleteMessageBatch" or number % 2 == 0 or not reply:
@@ -255,6 +273,7 @@ def partial_failures(queue, linger):
         answer["Successful"] = done[:len(done) // 2]
         answer["Failed"] = answer.get("Failed", []) + [
             {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in half]
+        failed.extend(half)
         reply["body"] = json.dumps(answer).encode()
         return None
 
@@ -266,7 +285,7 @@ def partial_failures(queue, linger):
         deleted_in_order(server, GROUPS if queue.endswith(".fifo") else [])
         in_order(events(daemon, "begin"), GROUPS if queue.endswith(".fifo") else [], 10)
         tap.equal(len(events(daemon, "begin")), 200)
-        tap.ok(proxy.counts["DeleteMessageBatch"] >= 20, str(proxy.counts))
+        tap.ok(len(failed) >= 10, str(proxy.counts))  # a message that is deleted alone is in no batch
 
 
 tap.add("deletes that fail in part are retried (FIFO)", partial_failures, "test.fifo", 0.02)
