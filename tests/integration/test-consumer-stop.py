@@ -2,6 +2,7 @@
 """Stops sqs-consumerd with many messages in flight: it finishes some, releases others, and logs what is left. The
 handler is slow-consumer.c: the body of each message tells it what to do."""
 
+import contextlib
 import json
 import os
 import random
@@ -67,15 +68,21 @@ def stop_waits_for_handlers_and_releases_the_other_messages():
         nothing_in_flight(server)
 
 
-@tap.test
-def stop_at_its_deadline_cancels_handlers_and_releases_their_messages():
+# At its deadline a stop cancels handlers and releases their messages. Each of these begins a stop and waits in
+# `yield`, so that the stops take their time together.
+
+
+@contextlib.contextmanager
+def handlers_end_at_once():
     with SqsLocal(queues=[fifo(300)]) as server:
         fill(server, ["a", "b"], 2, "sleep=60000")
-        daemon = consumer(server, concurrency=10, stop_timeout=12)
+        daemon = consumer(server, concurrency=10, stop_timeout=24)
         daemon.wait_for_line("begin", 2)
         start = time.monotonic()
-        daemon.stop(1)
-        tap.ok(time.monotonic() - start >= 8.5, f"{time.monotonic() - start} s")
+        daemon.signal()
+        yield
+        tap.equal(daemon.wait(), 1, daemon.text)
+        tap.ok(time.monotonic() - start >= 17.5, f"{time.monotonic() - start} s")
         tap.ok("with work unfinished" not in daemon.text, daemon.text)
         tap.equal(sorted(events(daemon, "cancel")), ["a.0", "b.0"])
         daemon.wait_for_line("cancelling the handling of 2 messages")
@@ -83,16 +90,25 @@ def stop_at_its_deadline_cancels_handlers_and_releases_their_messages():
         tap.equal(deleted_ids(server), [])
 
 
-@tap.test
-def message_of_a_cancelled_handler_is_released_when_the_handler_has_ended():
+@contextlib.contextmanager
+def handlers_end_late():
+    """A message is released only when its handler has ended."""
     with SqsLocal(queues=[fifo(300)]) as server:
         late(server, ["a", "b"])
-        daemon = consumer(server, concurrency=10, stop_timeout=16)
+        daemon = consumer(server, concurrency=10, stop_timeout=24)
         daemon.wait_for_line("begin ", 2)
-        daemon.stop(1)
+        daemon.signal()
+        yield
+        tap.equal(daemon.wait(), 1, daemon.text)
         tap.equal(sorted(events(daemon, "gone")), ["a.0", "b.0"])
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
+
+
+@tap.test
+def stop_at_its_deadline_cancels_handlers_and_releases_their_messages_when_they_have_ended():
+    with handlers_end_at_once(), handlers_end_late():
+        pass
 
 
 def arrives_during_a_stop(queue):
@@ -181,7 +197,7 @@ def cut_short(stop_timeout, signals, why, left, left_receive):
         answers.set()
 
 
-tap.add("stop that reaches its deadline logs what is left", cut_short, 4, 1,
+tap.add("stop that reaches its deadline logs what is left", cut_short, 12, 1,
         "the stop took longer than stop_timeout",
         "0 messages with the handler, 1 handled but not deleted, 2 not released",
         "The reply to a receive is lost, and the receive cannot be repeated: up to 10 messages come "
@@ -274,7 +290,7 @@ def receive_reply_lost_while_stopping_is_recovered_on_fifo():
         daemon.wait_for_line("Asked to stop")
         fill(server, ["a"], 1)
         tap.equal(daemon.wait(), 0, daemon.text)
-        tap.equal(proxy.counts["ReceiveMessage"], 2)
+        tap.ok(proxy.counts["ReceiveMessage"] > 1, str(proxy.counts))  # more than two if a reply takes too long
         nothing_in_flight(server)
         tap.equal(deleted_ids(server), [])
 
@@ -303,7 +319,7 @@ tap.add("stop repeats a receive after a throttling and logs that its attempt id 
         "The receiveRequestAttemptId is not valid anymore", log={"level": "debug"})
 tap.add("stop repeats a receive until its deadline and logs that the reply is lost",
         stopped_with_a_lost_reply, "ReceiveMessage:drop-before", False,
-        "The last ReceiveMessage has failed", stop_timeout=6)
+        "The last ReceiveMessage has failed", stop_timeout=16)
 
 
 if __name__ == "__main__":
