@@ -17,8 +17,8 @@ import tap
 from daemon import FIFO, Daemon
 from sqs_local import SqsLocal
 
-VISIBILITY = 6
-LEASES_SEC = 2 * VISIBILITY + 1  # a lease that is not renewed ends twice in this time
+VISIBILITY = 12
+LEASES_SEC = VISIBILITY + 1  # a lease that is not renewed ends in this time
 COUNT = 100  # messages whose lines are more than the pipe holds
 LINE_BYTES = 900  # of each line that carries a message
 SETTLE_SEC = 3
@@ -84,7 +84,7 @@ def programs_with_a_stalled_log_handle_each_message_once_and_stop():
     with tempfile.TemporaryDirectory() as folder, SqsLocal(queues=[FIFO]) as server:
         for i in range(COUNT):
             sqs.send(server, f"body {i}", group=f"g{i % 3}")
-        daemon = consumer(server, folder, handler="exec", concurrency=3, max_messages=10,
+        daemon = consumer(server, folder, handler="exec", concurrency=3, max_messages=10, visibility_timeout=60,
                           command=[program(folder, 'cat >>$PLACE/handled; echo >>$PLACE/handled\n')])
         tap.wait_until(lambda: deleted(server) == COUNT, 120, "the delete of all messages")
         daemon.signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def program_that_prints_waits_and_its_lease_is_renewed():
                   f'echo "line $i {"x" * 4000}"; done; echo "the last" >>$PLACE/handled\n')
         sqs.send(server, "body")
         daemon = consumer(server, folder, handler="exec", command=[program(folder, script)],
-                          timeout=60)
+                          timeout=300)
         tap.wait_until(lambda: receives(server), 60, "the receive")
         time.sleep(LEASES_SEC)
         tap.equal(deleted(server), 0)
