@@ -204,7 +204,7 @@ for point, handled_again, left, words in (
 
 
 def killed_while_the_delete_waits(fault, left):
-    with SqsLocal(queues=[queue()], faults=[f"DeleteMessage:{fault}"]) as server, State() as state:
+    with SqsLocal(queues=[queue(30)], faults=[f"DeleteMessage:{fault}"]) as server, State() as state:
         ids = fill(server, ["a.0"])
         first = consumer(server, state)
         first.wait_for_line("end a.0")
@@ -218,6 +218,7 @@ def killed_while_the_delete_waits(fault, left):
             second = consumer(server, state, exit_after_empty_receives=4)
             tap.equal(second.wait(), 0, second.text)
         else:
+            sqs.end_leases(server)
             second = run_until_deleted(server, state, ids)
             second.wait_for_line("was handled before")
         tap.equal(lines_of([first, second], "begin"), ["a.0"])
@@ -294,12 +295,14 @@ def full_disk_is_logged_once_and_messages_are_handled():
         state = State(small.path)
         daemon = consumer(server, state)
         daemon.wait_for_line("works on the")  # it has opened its files, which it cannot on a full disk
+        start = time.monotonic()
         small.fill()
         ids = fill(server, [f"a.{i}" for i in range(20)])
         wait_until_deleted(server, ids, daemon)
         line = daemon.wait_for_line("Cannot write the ledger")
         tap.ok("full" in line and state.file in line, line)
-        tap.equal(len([line for line in daemon.lines if "Cannot write" in line]), 1, daemon.text)
+        minutes = 1 + int((time.monotonic() - start) / 60)
+        tap.ok(len([line for line in daemon.lines if "Cannot write" in line]) <= minutes, daemon.text)
         small.free()
         ids.update(fill(server, [f"b.{i}" for i in range(20)]))
         wait_until_deleted(server, ids, daemon)
