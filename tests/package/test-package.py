@@ -154,7 +154,7 @@ def installing_enables_and_starts_nothing(m, _):
 def two_files_and_one_command_run_a_queue(m, _):
     m.serve()
     install(m, NEW)
-    m.configure()
+    m.configure(consumer={"exit_after_empty_receives": 0})
     m.check("systemctl", "enable", "--now", *UNITS)
     tap.wait_until(lambda: len(m.records("deleted")) == 5, 60, "the messages")
     ids = [[entry["message_id"] for entry in m.records(event)] for event in ("sent", "received", "deleted")]
