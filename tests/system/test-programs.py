@@ -155,7 +155,7 @@ def program_can_read_of_the_daemon_only_what_the_readme_says(m, cursor):
 
 @test
 def thousand_programs_run_at_the_same_time(m, cursor):
-    m.serve(queues=["plain"])
+    m.serve(queues=["plain,VisibilityTimeout=600"])  # no lease ends before it is renewed
     # Without a pids controller nothing else shows the limit.
     tap.ok(int(m.show(CONSUMER, "TasksMax")["TasksMax"]) > 2 * 1000)
     consume(m, "exec sleep 1000\n", queue="plain", concurrency=1000, receivers=10, max_messages=10,
@@ -188,10 +188,10 @@ def stop_kills_programs_that_ignore_it(m, _):
 def stop_takes_longer_than_the_timeout_of_the_unit(m, _):
     """The daemon extends the time-out of systemd up to stop_timeout."""
     m.serve()
-    drop_in(m, "TimeoutStopSec=6")
-    # The program works for 8 s after the stop has begun.
+    drop_in(m, "TimeoutStopSec=10")
+    # The program works for 12 s after the stop has begun.
     consume(m, f"touch {STATE}/begun\nuntil [ -e {STATE}/stopping ]; do sleep 0.1; done\n"
-            "exec sleep 8\n", producer={"messages_to_send": 1}, stop_timeout=20)
+            "exec sleep 12\n", producer={"messages_to_send": 1}, stop_timeout=60)
     send(m)
     tap.wait_until(lambda: m.run("test", "-e", f"{STATE}/begun").returncode == 0, message="the program")
     m.check("systemctl", "stop", "--no-block", CONSUMER)

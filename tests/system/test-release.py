@@ -46,7 +46,7 @@ class Place:
                        "PATH": path or f"{self.programs}:{os.environ['PATH']}"}
         return subprocess.run([RELEASE, "trixie", "quick"], env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                              timeout=100, **options)
+                              timeout=600, **options)
 
     def check_skipped(self, reason, **options):
         done = self.run(**options)

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -60,10 +59,10 @@ def first_message_starts_the_service(m):
     first = submit_accepted(m, "one\n")
     tap.equal(m.state(PRODUCER), "active")
     submit_accepted(m, "two", "--group=other", "--deduplication-id=mine", "--attribute=n:Number=5")
-    wait_for_sent(m, "one\n", "two")
-    records = m.records("sent")
-    tap.equal([(r["group"], r["deduplication_id"]) for r in records],
-              [("test", first), ("other", "mine")])
+    # Groups have no order among each other.
+    tap.wait_until(lambda: len(m.records("sent")) >= 2, message="the messages on the queue")
+    tap.equal(sorted((r["group"], r["body"], r["deduplication_id"]) for r in m.records("sent")),
+              [("other", "two", "mine"), ("test", "one\n", first)])
 
 
 @test
@@ -153,7 +152,7 @@ def service_without_the_socket_fails_with_advice(m):
     m.serve()
     tap.ok(m.start(PRODUCER).returncode != 0, "the service starts")
     tap.equal(m.show(PRODUCER, "ExecMainStatus"), {"ExecMainStatus": "78"})
-    tap.ok("under systemd start sqs-producerd.socket" in m.run("systemctl", "status", "-l", PRODUCER).stdout,
+    tap.ok("under systemd start sqs-producerd.socket" in m.status(PRODUCER),
            "the status does not say what to do")
 
 
@@ -164,7 +163,7 @@ def socket_with_the_demo_as_source_fails_the_start(m):
     start_socket(m)
     tap.ok(m.start(PRODUCER).returncode != 0, "the service starts")
     tap.equal(m.show(PRODUCER, "ExecMainStatus"), {"ExecMainStatus": "78"})
-    tap.ok('producer.source: found "demo"' in m.run("systemctl", "status", "-l", PRODUCER).stdout,
+    tap.ok('producer.source: found "demo"' in m.status(PRODUCER),
            "the status does not say why")
 
 
@@ -255,26 +254,37 @@ def thousand_users_at_the_same_time_are_accepted_in_the_sandbox(m):
     check_a_thousand_accepted(m, 0)
 
 
-# Opens connections until some are refused. Prints how many are open, and keeps them until it is killed.
+# Opens connections until some are refused. Prints how many are open, and keeps them until it is killed: each begins a
+# new line now and then, since one that is not complete after 30 s is refused. And it goes on to open more, since the
+# daemon calls this over when none was refused for 10 s.
 HOLD = """
 import select, socket, sys, time
 poll = select.poll()
 held = []
-for _ in range(520):
+def connect():
     s = socket.socket(socket.AF_UNIX)
     s.connect(sys.argv[1])
     try:
         s.sendall(b'{')
     except BrokenPipeError:  # the connection was refused
         pass
-    poll.register(s, select.POLLIN)
-    held.append(s)
+    return s
+for _ in range(520):
+    held.append(connect())
+    poll.register(held[-1], select.POLLIN)
 for _ in range(600):
-    if len(poll.poll(0)) >= 20:  # these were refused and closed
+    refused = {number for number, _ in poll.poll(0)}
+    if len(refused) >= 20:  # these were refused and closed
         break
     time.sleep(0.1)
-print(len(held) - len(poll.poll(0)), flush=True)
-time.sleep(1000)
+print(len(held) - len(refused), flush=True)
+held = [s for s in held if s.fileno() not in refused]
+while True:
+    for s in held:
+        s.sendall(b'}\\n{')
+        s.recv(4096)
+    time.sleep(1)
+    connect().close()
 """
 
 
@@ -296,15 +306,14 @@ def user_with_too_many_connections_is_refused_and_others_are_accepted(m):
                        in m.show(PRODUCER, "StatusText")["StatusText"], message="the status")
         tap.ok(any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
                    for e in m.journal(PRODUCER, cursor)), "the warning")
-        start = time.monotonic()
         done = submit(m, "no place", user="member")
         tap.equal((done.returncode, done.stdout), (TRY_LATER, ""), done.stderr)
         tap.ok("too many connections" in done.stderr and "try again later" in done.stderr, done.stderr)
-        tap.ok(time.monotonic() - start < 30, "the refusal took too long")
         submit_accepted(m, "other", user="colleague")
     finally:
         m.run("systemctl", "stop", "hold")
-    submit_accepted(m, "again", user="member")
+    # The daemon may notice the ends of the connections after it has seen the next one.
+    tap.wait_until(lambda: submit(m, "again", user="member").returncode == OK, message="a place")
     wait_for_sent(m, "first", "other", "again")
 
 

@@ -14,6 +14,7 @@ standard library.
     throwaway.main()
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -26,7 +27,6 @@ import time
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "lib"))
 
-import shifted_clock
 import tap
 from daemon import QUICK, config_text
 from sqs_local import ACCESS_KEY_ID, ACCOUNT, BUILD_ROOT, SECRET_ACCESS_KEY
@@ -93,7 +93,6 @@ class Machine:
                        stdout=subprocess.DEVNULL, check=True)
         shutil.copy(os.path.join(BUILD_ROOT, "tests", "sqs-local", "sqs-local"),
                     self.path("/usr/local/bin/sqs-local"))
-        shutil.copy(shifted_clock.LIBRARY, self.path("/usr/local/lib/libshifted-clock.so"))
         os.makedirs(self.path("/srv/sqs-local"))
         self.set_credentials()
         self.check("journalctl", "--update-catalog")
@@ -154,6 +153,11 @@ class Machine:
         out = self.check("systemctl", "show", "--property=" + ",".join(names), unit)
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
+    def status(self, unit):
+        """What systemctl status prints, with the last lines of the journal."""
+        self.check("journalctl", "--sync")
+        return self.run("systemctl", "status", "--no-pager", "-l", unit).stdout
+
     def state(self, unit):
         return self.show(unit, "ActiveState")["ActiveState"]
 
@@ -171,6 +175,8 @@ class Machine:
 
     def serve(self, queues=(QUEUE + ",FifoQueue=true",), options=()):
         """Starts sqs-local, with further options; returns when it listens."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("/srv/sqs-local/output"))  # an earlier one has listened, too
         self.check("systemd-run", "--quiet", "--unit=sqs-local", "--collect",
                    "--property=StandardOutput=file:/srv/sqs-local/output",
                    "/usr/local/bin/sqs-local", f"--port={PORT}", "--record=/srv/sqs-local/record",
@@ -197,6 +203,7 @@ class Machine:
     # --- The journal ---
 
     def cursor(self):
+        self.check("journalctl", "--sync")  # what was logged before must not come behind it
         out = self.check("journalctl", "-n", "1", "-o", "json")
         return json.loads(out)["__CURSOR"]
 
