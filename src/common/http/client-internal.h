@@ -66,6 +66,7 @@ struct http_slot {
         uint64_t begun_usec, end_usec;  /* submission; total time-out. Set if there is a deadline */
         uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
         bool grows;                     /* see timeout_grows */
+        bool reads_late;                /* the total time-out has passed, but bytes wait */
         uint64_t moved_usec;            /* last time bytes moved, as of the last check */
         uint64_t n_acked;               /* the connection's acknowledged bytes then */
         uint64_t slept_usec;            /* how long the machine had slept at submission */

@@ -10,6 +10,10 @@
  * The timer runs on the boot clock, because libcurl's own time-outs stand still while the machine
  * is suspended. The ages in TCP_INFO stand still too, so the time of the suspend is added to them.
  *
+ * After this process itself stood still (stopped, starved, a machine paused), the timer may fire
+ * before libcurl has read a reply that has come long ago. So bytes that wait in the socket count as
+ * moved now, and when the total time has passed, they get a moment to be read.
+ *
  * What always holds: the slot's timer is set no later than `due_usec`. It may fire earlier,
  * for an older request of the same slot, and is then set again. This saves a timerfd_settime for
  * each request. */
@@ -25,6 +29,8 @@
 #include "util/clock.h"
 
 enum { ESTABLISHED = 1 }; /* tcp_info.tcpi_state */
+
+#define READ_LATE_USEC USEC_PER_SEC /* the moment beyond the total time-out */
 
 /* Sets the slot's timer to its deadline, unless it fires before. 0, or the errno of the event loop.
  */
@@ -60,6 +66,7 @@ int http_deadline_begin(struct http_slot *slot, const struct http_request *reque
     slot->deadline.slept_usec = slept_usec(slot->client);
     slot->deadline.begun_usec = slot->deadline.moved_usec = now_usec;
     slot->deadline.n_acked = 0;
+    slot->deadline.reads_late = false;
     slot->deadline.end_usec =
         add(now_usec, slot->deadline.grows ? http_connect_grown_usec(slot, request->timeout_usec)
                                            : request->timeout_usec);
@@ -92,6 +99,14 @@ static uint64_t sent_bytes(const struct http_slot *slot)
     uint64_t taken = MIN(off_t_of(slot, CURLINFO_SIZE_UPLOAD_T), slot->request.body_bytes);
 
     return taken - MIN(unsent_bytes(slot), taken);
+}
+
+/* Whether bytes of the reply wait in the socket until libcurl reads them. */
+static bool has_unread_bytes(const struct http_slot *slot)
+{
+    int fd = http_watch_socket_of(slot), n = 0;
+
+    return fd >= 0 && !slot->reply.is_paused && ioctl(fd, FIONREAD, &n) >= 0 && n > 0;
 }
 
 static bool get_tcp_info(const struct http_slot *slot, struct tcp_info *ret)
@@ -134,6 +149,10 @@ static void look(struct http_slot *slot, uint64_t now_usec)
     struct tcp_info info;
     uint32_t idle_msec;
 
+    if (has_unread_bytes(slot)) {
+        slot->deadline.moved_usec = now_usec;
+        return;
+    }
     if (!get_tcp_info(slot, &info))
         return;
     idle_msec = info.tcpi_last_data_recv;
@@ -268,12 +287,23 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
     }
 }
 
+/* Once for a request: a peer that goes on sending gets no further time. */
+static void read_late(struct http_slot *slot, uint64_t now_usec)
+{
+    if (slot->deadline.reads_late || !has_unread_bytes(slot))
+        return;
+    slot->deadline.reads_late = true;
+    slot->deadline.end_usec = slot->deadline.due_usec = add(now_usec, READ_LATE_USEC);
+}
+
 enum http_deadline http_deadline_check(struct http_slot *slot)
 {
     uint64_t now_usec = clock_loop_usec(slot->client->event);
 
     if (now_usec >= slot->deadline.due_usec && slot->deadline.due_usec < slot->deadline.end_usec)
         slot->deadline.due_usec = MIN(slot->deadline.end_usec, due_usec(slot, now_usec));
+    if (now_usec >= slot->deadline.end_usec)
+        read_late(slot, now_usec);
     if (now_usec < slot->deadline.due_usec)
         return set_timer(slot) < 0 ? HTTP_DEADLINE_NO_TIMER : HTTP_DEADLINE_AHEAD;
     say_what_took_so_long(slot, now_usec);

@@ -330,6 +330,68 @@ static void far_end_before_the_next_stall_ends_the_request(void **state)
     assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 7"));
 }
 
+/* Submits it, and lets the timer that runs while a request connects fire, which would read what came.
+ */
+static void submit_and_connect(struct outcome *o, uint64_t stall_usec, uint64_t timeout_usec)
+{
+    submit(o, 10, stall_usec, 0, timeout_usec);
+    read_request(10);
+    boot_ahead_usec += USEC_PER_SEC;
+}
+
+/* Puts the clock ahead so far that the time is over. The loop learns it before these bytes come, so
+ * the deadline's timer fires before libcurl can read them. libcurl's own clock stays. */
+static void let_time_pass_and_say(const char *text)
+{
+    while (sd_event_run(event, 0) > 0)
+        ;
+    boot_ahead_usec += 65 * USEC_PER_SEC;
+    assert_int_equal(sd_event_prepare(event), 0);
+    assert_true(sd_event_wait(event, 0) > 0);
+    say(text);
+    assert_true(sd_event_dispatch(event) > 0);
+}
+
+static void reply_that_waits_unread_after_a_stall_of_ours_is_read(void **state)
+{
+    struct outcome o = {};
+
+    submit_and_connect(&o, 60 * USEC_PER_SEC, 3600 * USEC_PER_SEC);
+    let_time_pass_and_say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(o.body_bytes, 2);
+}
+
+static void reply_that_waits_unread_at_the_far_end_is_read(void **state)
+{
+    struct outcome o = {};
+
+    submit_and_connect(&o, 0, 60 * USEC_PER_SEC);
+    let_time_pass_and_say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    run_until(event, &o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_NONE);
+    assert_int_equal(o.body_bytes, 2);
+}
+
+static void reply_that_waits_unread_at_the_far_end_must_be_whole(void **state)
+{
+    struct outcome o = {};
+
+    submit_and_connect(&o, 0, 60 * USEC_PER_SEC);
+    slow_clocks(100);
+    let_time_pass_and_say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_int_equal(o.n_done, 0);
+    let_time_pass_and_say("1\r\nx\r\n");
+    for (int i = 0; i < 5 && o.n_done == 0; i++)
+        assert_true(sd_event_run(event, 0) >= 0);
+    slow_clocks(0);
+    assert_int_equal(o.n_done, 1);
+    assert_int_equal(o.failure, HTTP_FAILURE_TIMEOUT);
+    assert_int_equal(o.phase, HTTP_PHASE_RECEIVE);
+    assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 1"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -343,6 +405,9 @@ int main(void)
         TEST(reply_that_comes_no_further_says_how_far_it_came),
         TEST(progress_has_a_far_end),
         TEST(far_end_before_the_next_stall_ends_the_request),
+        TEST(reply_that_waits_unread_after_a_stall_of_ours_is_read),
+        TEST(reply_that_waits_unread_at_the_far_end_is_read),
+        TEST(reply_that_waits_unread_at_the_far_end_must_be_whole),
     };
 
     return cmocka_run_group_tests_name("http-deadline", tests, NULL, NULL);
