@@ -100,6 +100,9 @@ class Daemon:
         if held_log:
             fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, 4096)
         else:
+            # Nothing is lost at the end of a daemon whose last lines are read late.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
             self._log_flows.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

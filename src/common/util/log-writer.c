@@ -10,6 +10,11 @@
 
 #include "util/log-queue.h"
 
+enum {
+    FLUSH_PARTS_MAX = 10,  /* of half the time that log_writer_flush gets */
+    FLUSH_STALLED_MAX = 2, /* parts in a row in which nothing was written */
+};
+
 struct log_writer {
     /* Only the loop's thread uses these. */
     sd_event_source *source;
@@ -22,6 +27,7 @@ struct log_writer {
     pthread_mutex_t lock; /* guards all that follows */
     pthread_cond_t changed;
     struct log_queue queue;
+    uint64_t n_written;
     struct list written; /* entries that somebody may wait for */
     bool is_waiting;     /* the thread waits for an entry */
     bool is_stopping;
@@ -58,6 +64,7 @@ static void write_entries(struct log_writer *w)
         if (!entry->carries_message)
             entry = log_entry_free(entry);
         pthread_mutex_lock(&w->lock);
+        w->n_written++;
         if (entry) {
             list_append(&w->written, &entry->link);
             wake_loop(w);
@@ -180,10 +187,10 @@ static bool is_idle(const struct log_writer *w)
     return w->queue.n == 0 && w->is_waiting;
 }
 
-bool log_writer_flush(struct log_writer *w, uint64_t usec)
+/* Waits until it is idle, at most `usec`. The lock is held. */
+static void wait_until_idle(struct log_writer *w, uint64_t usec)
 {
     struct timespec until;
-    bool idle;
     int e = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -193,9 +200,23 @@ bool log_writer_flush(struct log_writer *w, uint64_t usec)
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    pthread_mutex_lock(&w->lock);
     while (!is_idle(w) && e == 0)
         e = pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &until);
+}
+
+/* When the whole process stood still, one part is over without a line; the thread gets another. */
+bool log_writer_flush(struct log_writer *w, uint64_t usec)
+{
+    int n_stalled = 0;
+    bool idle;
+
+    pthread_mutex_lock(&w->lock);
+    for (int i = 0; i < FLUSH_PARTS_MAX && n_stalled < FLUSH_STALLED_MAX && !is_idle(w); i++) {
+        uint64_t before = w->n_written;
+
+        wait_until_idle(w, usec / FLUSH_STALLED_MAX);
+        n_stalled = w->n_written == before ? n_stalled + 1 : 0;
+    }
     idle = is_idle(w);
     pthread_mutex_unlock(&w->lock);
     return idle;

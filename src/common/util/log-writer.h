@@ -29,7 +29,8 @@ void log_writer_add(struct log_writer *writer, struct log_entry *entry);
 /* True once more than half of the memory was in use, until less than a quarter is in use. */
 bool log_writer_is_congested(const struct log_writer *writer);
 
-/* Waits until all entries are written, at most `usec`. Returns whether all are written. */
+/* Waits until all entries are written. Gives up when none was written for `usec`, and after five
+ * times `usec` in any case. Returns whether all are written. */
 bool log_writer_flush(struct log_writer *writer, uint64_t usec);
 
 /* How many entries were dropped since this was last reported, here or to `resumed`. */

@@ -37,7 +37,7 @@ enum {
  * ended. So exit() waits until the last entry is this old. */
 #define LOG_EXIT_DELAY_MSEC 300
 
-/* How long log_stop_thread waits for lines that are not written yet. */
+/* How long log_stop_thread waits while no line is written; five times as long in all. */
 #define LOG_FLUSH_MAX_USEC USEC_PER_SEC
 
 enum { LOG_QUEUE_MAX_BYTES = 1024 * 1024 };
@@ -100,8 +100,8 @@ struct log_pending *log_pending_cancel(struct log_pending *receipt);
 /* Starts the thread that writes. Returns 0, -ENOMEM, or the errno of the thread or the loop. */
 int log_start_thread(sd_event *event);
 
-/* Waits at most LOG_FLUSH_MAX_USEC until all lines are written, and ends the thread. If the thread
- * is blocked in a write, it is left behind, and later lines are dropped. exit() calls this. */
+/* Waits until all lines are written (LOG_FLUSH_MAX_USEC), and ends the thread. If the thread is
+ * blocked in a write, it is left behind, and later lines are dropped. exit() calls this. */
 void log_stop_thread(void);
 
 /* How many lines were dropped since the thread was started. */

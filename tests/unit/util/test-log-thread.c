@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The log while standard error is a pipe that is read late or never. */
 #include "test.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #include <errno.h>
@@ -221,6 +222,69 @@ static void log_that_is_stalled_does_not_delay_the_exit(void **state)
     assert_int_equal(log_start_thread(t.event), 0);
 }
 
+enum { SLOW_LINES = 1000, SLOW_READ_MSEC = 50 };
+
+/* Sleeps, then reads a pipeful. Returns how long it has taken. */
+static uint64_t read_slowly(void)
+{
+    uint64_t begin_usec = clock_boot_usec();
+    struct pollfd p = {.fd = t.reading, .events = POLLIN};
+    ssize_t n;
+
+    usleep(SLOW_READ_MSEC * 1000);
+    if (poll(&p, 1, 0) > 0) {
+        n = read(t.reading, t.text + t.size, PIPE_BYTES);
+        t.size += n > 0 ? (size_t)n : 0;
+    }
+    return clock_boot_usec() - begin_usec;
+}
+
+/* A child logs lines and exits at once. Returns false when the reader was too slow for a check. */
+static bool read_child_slowly(void)
+{
+    uint64_t longest_usec = 0, begin_usec = clock_boot_usec();
+    unsigned n_lines = 0;
+    pid_t child;
+    int status;
+
+    t.size = 0;
+    memset(t.text, 0, TEXT_BYTES);
+    child = fork();
+    if (child == 0) {
+        sd_event *event = NULL;
+
+        if (sd_event_new(&event) < 0 || log_start_thread(event) < 0)
+            _exit(99);
+        for (int i = 0; i < SLOW_LINES; i++)
+            log_info("line %d: %0100d", i, 0);
+        exit(78);
+    }
+    while (waitpid(child, &status, WNOHANG) == 0)
+        longest_usec = MAX(longest_usec, read_slowly());
+    if (longest_usec > LOG_FLUSH_MAX_USEC / 2 ||
+        clock_boot_usec() - begin_usec > 4 * LOG_FLUSH_MAX_USEC)
+        return false;
+    read_slowly();
+    read_slowly();
+    assert_int_equal(WEXITSTATUS(status), 78);
+    for (const char *line = t.text; (line = strstr(line, "line ")); line++)
+        n_lines++;
+    assert_int_equal(n_lines, SLOW_LINES);
+    return true;
+}
+
+static void log_that_is_read_slowly_is_written_whole_before_the_exit(void **state)
+{
+    int i = 0;
+
+    log_stop_thread();
+    while (i < 10 && !read_child_slowly())
+        i++;
+    assert_int_equal(log_start_thread(t.event), 0);
+    if (i == 10)
+        skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +295,7 @@ int main(void)
         TEST(log_line_that_cannot_be_written_is_answered_with_the_error),
         TEST(log_line_below_the_level_is_acknowledged),
         TEST(log_that_is_stalled_does_not_delay_the_exit),
+        TEST(log_that_is_read_slowly_is_written_whole_before_the_exit),
     };
 
     return cmocka_run_group_tests_name("log-thread", tests, NULL, NULL);
