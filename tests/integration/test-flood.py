@@ -85,10 +85,11 @@ def fill_spool_without_queue(spool, server, messages):
 
 
 class Filler:
-    """Fills all free space of a disk again and again."""
+    """Fills all free space of a disk, then again and again."""
 
     def __init__(self, small):
         self._small, self._ends = small, threading.Event()
+        small.fill()
         self._thread = threading.Thread(target=self._fill)
         self._thread.start()
 

@@ -207,14 +207,16 @@ def partial_failures(order):
         return "InternalError" if chance.random() < 0.2 else None
 
     with SqsLocal(queues=[FIFO]) as server, JudgingFront(server, judge) as front:
+        start = time.monotonic()
         daemon = run(server, 400, endpoint=front.url, producer={"order": order})
+        took = time.monotonic() - start
         check_all_stored(server, 400)
         if order == "strict":
             check_in_order(server)
         tap.equal(changed, [])
         tap.equal([r for r in server.records("sent") if r["duplicate"]], [])
         lines = [l for l in daemon.lines if "sending them again" in l]
-        tap.equal(len(lines), 1, daemon.text)
+        tap.ok(1 <= len(lines) <= 1 + took / 60, daemon.text)  # one a minute
 
 
 tap.add("messages that fail in a batch are retried before their successors", partial_failures, "strict")
@@ -454,7 +456,7 @@ def sigkill_and_sigterm_at_random_moments_keep_the_order():
             # The server may read the last requests of a killed daemon later, so each has groups of its own.
             name = f"run{i}"
             # The limit is for its log, which must not drop lines when they are read slowly.
-            daemon = Daemon("sqs-producerd", server, producer={
+            daemon = Daemon("sqs-producerd", server, aws={"request_timeout": 60}, producer={
                 **MANY, "messages_to_send": 0, "message_group_id": name, "rate_limit": 1000})
             daemon.wait_for_line("SQS Response", 20)
             time.sleep(chance.random() / 20)
