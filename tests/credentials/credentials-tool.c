@@ -7,7 +7,9 @@
  * 0 whatever the answer is.
  *
  * Usage: credentials-tool PROVIDER [--profile=NAME] [--fetches=N] [--timeout-ms=N] [--cancel]
- * Each fetch asks the same provider. --cancel frees the provider in the middle of its first fetch.
+ * Each fetch asks the same provider. --timeout-ms: of a credential_process, or of an attempt to ask
+ * a container's endpoint; without it, that of the daemons is used. --cancel frees the provider in
+ * the middle of its first fetch.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,7 +30,8 @@ struct tool {
     sd_event *event;
     struct http_client *http;
     const char *profile;
-    unsigned long fetches, timeout_msec;
+    unsigned long fetches;
+    uint64_t timeout_usec; /* 0: that of the daemons */
     bool cancels;
     struct credentials_provider *provider;
 };
@@ -124,6 +127,11 @@ static int run_chain(struct tool *tool)
     return r < 0 ? r : sd_event_loop(tool->event);
 }
 
+static uint64_t timeout_usec(const struct tool *tool, uint64_t of_daemons_usec)
+{
+    return tool->timeout_usec > 0 ? tool->timeout_usec : of_daemons_usec;
+}
+
 static int make_provider(struct tool *tool, const char *name)
 {
     struct credentials_provider **ret = &tool->provider;
@@ -136,9 +144,10 @@ static int make_provider(struct tool *tool, const char *name)
         return credentials_files_new(AWS_PROFILE_CONFIG, tool->profile, ret);
     if (streq(name, "process"))
         return credentials_process_new(tool->event, tool->profile,
-                                       tool->timeout_msec * USEC_PER_MSEC, ret);
+                                       timeout_usec(tool, CREDENTIALS_PROCESS_TIMEOUT_USEC), ret);
     if (streq(name, "container"))
-        return credentials_container_new(tool->event, tool->http, ret);
+        return credentials_container_new(
+            tool->event, tool->http, timeout_usec(tool, CREDENTIALS_CONTAINER_TIMEOUT_USEC), ret);
     if (streq(name, "imds"))
         return credentials_imds_new(tool->event, tool->http, tool->profile, false, ret);
     return -EINVAL;
@@ -181,7 +190,7 @@ int main(int argc, char *argv[])
         {"cancel", no_argument, NULL, 'c'},
         {},
     };
-    struct tool tool = {.fetches = 1, .timeout_msec = 60000};
+    struct tool tool = {.fetches = 1};
     int c, r;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -190,7 +199,7 @@ int main(int argc, char *argv[])
         else if (c == 'f')
             tool.fetches = strtoul(optarg, NULL, 10);
         else if (c == 't')
-            tool.timeout_msec = strtoul(optarg, NULL, 10);
+            tool.timeout_usec = strtoul(optarg, NULL, 10) * USEC_PER_MSEC;
         else if (c == 'c')
             tool.cancels = true;
         else

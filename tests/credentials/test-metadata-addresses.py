@@ -5,7 +5,6 @@ again in a new network namespace, whose loopback device has these addresses, so 
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import credentials_tool
@@ -59,7 +58,10 @@ def set_up():
 
 
 def ask(provider, **env):
-    return credentials_tool.run(TOOL, provider, metadata=True, env=env)
+    """A stand-in on a slow machine may take longer than the time-outs of one and two seconds."""
+    arguments = ["--timeout-ms=30000"] if provider == "container" else []
+    return credentials_tool.run(TOOL, provider, *arguments, metadata=True,
+                                env={"AWS_METADATA_SERVICE_TIMEOUT": "30", **env})
 
 
 if OUTSIDE not in os.environ:
@@ -74,11 +76,9 @@ def need_ipv6():
 
 @tap.test
 def address_without_a_listener_is_soon_not_reached():
-    start = time.monotonic()
     answers = ask("imds")
     tap.equal(answers.outcome, "not reached")
-    tap.ok(f"http://{IMDS4}/" in answers.text, answers.text)
-    tap.ok(time.monotonic() - start < 5)
+    tap.ok(f"http://{IMDS4}/" in answers.text and "timed out" not in answers.text, answers.text)
 
 
 @tap.test

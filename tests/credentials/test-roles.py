@@ -13,6 +13,7 @@ import tap
 from container import Container
 from credentials_tool import check_found, check_no_keys
 from imds import Imds
+from metrics import free_port
 from standin import Reply
 from sts import Sts, error
 
@@ -113,9 +114,9 @@ def role_is_assumed_with_keys_from_a_container():
 @tap.test
 def role_is_assumed_with_keys_from_the_instance():
     config = f"[default]\nrole_arn = {ARN}x\ncredential_source = Ec2InstanceMetadata\n"
-    with new_sts() as sts, Imds() as imds:
+    with new_sts() as sts, Imds(port=free_port()) as imds:
         sts.signers[imds.keys.current()[0]] = imds.keys.current()[1:]
-        home = Home(sts, config, AWS_EC2_METADATA_SERVICE_ENDPOINT=imds.url)
+        home = Home(sts, config, AWS_EC2_METADATA_SERVICE_ENDPOINT=imds.url, AWS_METADATA_SERVICE_TIMEOUT="30")
         check_found(home.ask(metadata=True), sts.keys.current())
         tap.equal(sts.calls[0]["signer"], imds.keys.current()[0])
     # The profile says that the instance has keys, so a service that does not answer is waited for.
@@ -240,7 +241,7 @@ def keys_expired_by_the_local_clock_are_returned():
 
 @tap.test
 def unreachable_sts_is_named():
-    with new_sts() as sts:
+    with new_sts(port=free_port()) as sts:
         home = simple(sts)
         port = sts.port
     check_no_keys(home.ask(), f"at 127.0.0.1:{port} failed 3 times: ", "onnect", outcome="unreachable")

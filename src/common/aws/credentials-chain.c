@@ -104,7 +104,8 @@ static int source_container_new(void *userdata, struct credentials_provider **re
 {
     struct credentials_chain *chain = userdata;
 
-    return credentials_container_new(chain->event, chain->http, ret);
+    return credentials_container_new(chain->event, chain->http, CREDENTIALS_CONTAINER_TIMEOUT_USEC,
+                                     ret);
 }
 
 /* --- The chain --- */
@@ -125,7 +126,8 @@ static int make_provider(struct credentials_chain *chain, struct credentials_pro
         add(&l, credentials_environment_new(next(&l)));
     add(&l, credentials_assume_role_new(chain->sts, chain->profile, &sources, next(&l)));
     add_of_profile(chain, &l, chain->profile, chain->profile != NULL);
-    add(&l, credentials_container_new(chain->event, chain->http, next(&l)));
+    add(&l, credentials_container_new(chain->event, chain->http, CREDENTIALS_CONTAINER_TIMEOUT_USEC,
+                                      next(&l)));
     add(&l, credentials_imds_new(chain->event, chain->http, chain->profile, false, next(&l)));
     r = finish_list(&l);
     return r < 0 ? r : credentials_sequence_new("chain", l.providers, l.n, ret);

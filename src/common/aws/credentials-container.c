@@ -16,6 +16,7 @@ struct container_provider {
     struct credentials_provider head;
     sd_event *event;
     struct http_client *http;
+    uint64_t timeout_usec; /* of one attempt */
 
     /* State of the current fetch. */
     char *url;
@@ -197,9 +198,9 @@ static int attempt(struct container_provider *p)
         .method = "GET",
         .url = p->url,
         .headers = headers,
-        .timeout_usec = CREDENTIALS_CONTAINER_TIMEOUT_USEC,
+        .timeout_usec = p->timeout_usec,
         .timeout_grows = true,
-        .stall_usec = CREDENTIALS_CONTAINER_TIMEOUT_USEC,
+        .stall_usec = p->timeout_usec,
         .reply_max_bytes = CREDENTIALS_JSON_MAX_BYTES,
         .no_proxy = true,
     };
@@ -264,7 +265,7 @@ static const struct credentials_provider_ops ops = {
     .free = container_free,
 };
 
-int credentials_container_new(sd_event *event, struct http_client *http,
+int credentials_container_new(sd_event *event, struct http_client *http, uint64_t timeout_usec,
                               struct credentials_provider **ret)
 {
     struct credentials_provider *provider;
@@ -276,6 +277,7 @@ int credentials_container_new(sd_event *event, struct http_client *http,
     p = (struct container_provider *)provider;
     p->event = event;
     p->http = http;
+    p->timeout_usec = timeout_usec;
     p->authorization = BUFFER_INIT(CREDENTIALS_CONTAINER_TOKEN_MAX_BYTES + 32);
     p->shown_url = BUFFER_INIT(CREDENTIALS_TEXT_MAX_BYTES);
     *ret = provider;

@@ -20,7 +20,7 @@ static inline int set_up(void **state)
     f = (struct fixture){};
     aws_home_reset();
     unsetenv("AWS_EC2_METADATA_DISABLED");
-    unsetenv("AWS_METADATA_SERVICE_TIMEOUT");
+    setenv("AWS_METADATA_SERVICE_TIMEOUT", "50", 1);
     if (sd_event_new(&f.event) < 0 ||
         http_client_new(f.event,
                         &(struct http_client_options){.user_agent = "test/1",

@@ -24,7 +24,7 @@ static int set_up(void **state)
                         &(struct http_client_options){.user_agent = "test/1",
                                                       .connect_timeout_usec = TEST_PATIENCE_USEC},
                         &f.http) < 0 ||
-        credentials_container_new(f.event, f.http, &f.provider) < 0)
+        credentials_container_new(f.event, f.http, TEST_PATIENCE_USEC, &f.provider) < 0)
         return -1;
     *state = &f;
     return 0;
@@ -162,7 +162,8 @@ static void each_failure_has_its_outcome_after_three_attempts(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         all[i].server = test_server_new(&cases[i].reply, 1, NULL);
         set_uri(all[i].server);
-        assert_int_equal(credentials_container_new(f->event, f->http, &all[i].provider), 0);
+        assert_int_equal(
+            credentials_container_new(f->event, f->http, TEST_PATIENCE_USEC, &all[i].provider), 0);
         credentials_provider_fetch(all[i].provider, on_answer, &all[i].answer);
     }
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -215,7 +216,7 @@ static void a_fetch_under_way_ends_with_its_provider(void **state)
     struct answer a = {};
 
     set_uri(server);
-    assert_int_equal(credentials_container_new(f->event, f->http, &p), 0);
+    assert_int_equal(credentials_container_new(f->event, f->http, TEST_PATIENCE_USEC, &p), 0);
     credentials_provider_fetch(p, on_answer, &a);
     test_server_run_until_requests(server, f->event, 1);
     credentials_provider_free(p);

@@ -49,6 +49,7 @@ static struct credentials_provider *new_provider(struct fixture *f, struct test_
 
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT",
            server ? test_server_url(server) : "http://127.0.0.1:1/", 1);
+    setenv("AWS_METADATA_SERVICE_TIMEOUT", "50", 1);
     assert_int_equal(credentials_imds_new(f->event, f->http, NULL, is_named, &p), 0);
     return p;
 }
