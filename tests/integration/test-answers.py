@@ -187,12 +187,12 @@ def asks_for_fewer_after_timeouts(queue):
             reply["stall"] = 100_000
 
     name = queue.split(",", maxsplit=1)[0]
-    with SqsLocal(queues=[queue + ",VisibilityTimeout=4"]) as server:
+    with SqsLocal(queues=[queue + ",VisibilityTimeout=6"]) as server:
         for i in range(10):
             sqs.send(server, LARGE + str(i), group=f"g{i}", queue=name)
         with Proxy(server, spoil) as proxy:
             consumer = Daemon("sqs-consumerd", server, endpoint=proxy.url, queue=name,
-                              aws={"request_timeout": 3},
+                              aws={"request_timeout": 5},
                               consumer={"max_messages": 10, "concurrency": 10, "wait_time": 1,
                                         "exit_after_empty_receives": 0})
             line = consumer.wait_for_line("ReceiveMessage failed")

@@ -107,8 +107,23 @@ def keys_that_expire_soon_are_replaced_without_losing_a_message():
         tap.ok("failed" not in producer.text, producer.text)
 
 
+def wait_for_deletes(server, count):
+    """Waits for so many deletes: for ever, as long as each minute brings another."""
+    while len(found := server.records("deleted")) < count:
+        server.wait_for_records("deleted", len(found) + 1)
+
+
+def wait_for_more_deletes(server, count):
+    wait_for_deletes(server, len(server.records("deleted")) + count)
+
+
 def keys_file(key, secret):
     return f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+
+
+def replace_keys_file(folder, key, secret):
+    """As tools that rotate keys do: a new file is renamed to the old one."""
+    os.rename(write(folder, "new", keys_file(key, secret)), os.path.join(folder, "credentials"))
 
 
 def replaced_under_load(grace):
@@ -122,18 +137,16 @@ def replaced_under_load(grace):
                           consumer={"exit_after_empty_receives": 0, "max_messages": 10})
                    for name in ("sqs-producerd", "sqs-consumerd")]
         for i in range(1, 5):
-            server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+            wait_for_more_deletes(server, 50)
             # No daemon reads the new file before the server accepts the new keys.
             with stopped(daemons[0].process), stopped(daemons[1].process):
-                # As tools that rotate keys do: a new file is renamed to the old one.
-                os.rename(write(folder, "new", keys_file(f"AKID{i}", f"SEKRET{i}")),
-                          os.path.join(folder, "credentials"))
+                replace_keys_file(folder, f"AKID{i}", f"SEKRET{i}")
                 server.set_credentials(f"AKID{i}", f"SEKRET{i}", grace=grace)
-        server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+        wait_for_more_deletes(server, 50)
         daemons[0].signal()
         tap.equal(daemons[0].wait(), 0, daemons[0].text)
         sent = [r["message_id"] for r in server.records("sent")]
-        server.wait_for_records("deleted", len(sent))
+        wait_for_deletes(server, len(sent))
         daemons[1].signal()
         tap.equal(daemons[1].wait(), 0, daemons[1].text)
         tap.equal([r["message_id"] for r in server.records("deleted")], sent)
@@ -156,7 +169,7 @@ def changed_keys_file_is_read_before_the_old_keys_are_refused():
         producer = Daemon("sqs-producerd", server, producer={"messages_to_send": 0},
                           env={**NO_KEYS, "AWS_SHARED_CREDENTIALS_FILE": path})
         server.wait_for_records("sent", 10)
-        write(folder, "credentials", keys_file("AKIDNEW", "SEKRETNEW"))
+        replace_keys_file(folder, "AKIDNEW", "SEKRETNEW")
         producer.wait_for_line("failed")  # the server does not accept the new keys yet
         server.set_credentials("AKIDNEW", "SEKRETNEW")
         producer.wait_for_line("answers again", seconds=150)
@@ -173,11 +186,11 @@ def instance_keys_are_replaced_under_load():
                           consumer={"exit_after_empty_receives": 0, "max_messages": 10})
                    for name in ("sqs-producerd", "sqs-consumerd")]
         for i in range(3):
-            server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+            wait_for_more_deletes(server, 50)
             new = (f"ASIANEW{i}", f"SEKRET{i}", f"T0KEN{i}")
             imds.keys.rotate(fixed=new)
             server.set_credentials(*new)
-        server.wait_for_records("deleted", len(server.records("deleted")) + 50)
+        wait_for_more_deletes(server, 50)
         for daemon in daemons:
             daemon.stop()
             tap.ok("failed" not in daemon.text, daemon.text)
@@ -202,12 +215,14 @@ REACH = "check that this machine can reach the source of the keys"
 
 
 def waits_for_keys(server, env, mend, *words, advice=REACH):
-    """Both daemons start while their keys cannot be had, log the reason, and work after mend()."""
+    """Both daemons start while their keys cannot be had, log the reason, and work after mend(). `words`: the line has
+    each of them; of a tuple, one."""
     daemons = [Daemon(name, server, env=env) for name in ("sqs-producerd", "sqs-consumerd")]
     for daemon in daemons:
         line = daemon.wait_for_line("GetQueueAttributes failed")
         for word in (*words, "trying again", advice):
-            tap.ok(word in line, f"no {word!r} in {line!r}")
+            either = word if isinstance(word, tuple) else (word,)
+            tap.ok(any(w in line for w in either), f"no {word!r} in {line!r}")
         tap.ok("/etc/credstore" not in daemon.text, daemon.text)
     mend()
     for daemon in daemons:
@@ -320,7 +335,8 @@ def process_keys(expiration):
 
 @tap.test
 def keys_of_every_source_are_used_with_a_clock_hours_ahead():
-    """Keys have expired by this machine's clock, but not by AWS's. Each source is asked once."""
+    """Keys have expired by this machine's clock, but not by AWS's. Each source is asked once; the container's again
+    when it has not answered for two seconds, and after a pause of one."""
     with new_server() as server, new_sts() as sts, Imds(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as imds, \
             Container(keys=RoleKeys(fixed=KEYS, lifetime=3600)) as container, Clock() as clock:
         clock.set(10 * 3600)
@@ -338,13 +354,15 @@ def keys_of_every_source_are_used_with_a_clock_hours_ahead():
                               "AWS_WEB_IDENTITY_TOKEN_FILE": write(folder, "token", "eyJ.T0KEN")},
                              lambda: len(sts.calls)),
         }
+        begun = time.monotonic()
         producers = {name: Daemon("sqs-producerd", server, env={**env, **clock.env})
                      for name, (env, _) in places.items()}
         for name, producer in producers.items():
             tap.equal(producer.wait(), 0, f"{name}: {producer.text}")
             tap.ok("ahead of AWS's" in producer.text, f"{name}: {producer.text}")
             tap.ok("failed" not in producer.text, f"{name}: {producer.text}")
-            tap.equal(places[name][1](), 1, name)
+            repeats = (time.monotonic() - begun) // 2.9 if name == "container" else 0
+            tap.ok(1 <= places[name][1]() <= 1 + repeats, f"{name}: {places[name][1]()}")
             no_secret(producer)
 
 
@@ -417,8 +435,9 @@ def daemons_wait_for_a_container_endpoint_that_fails_at_the_start():
 
         def mend():
             container.reply = None
+        # On a slow machine the answer may come after more than two seconds, when nobody waits for it any more.
         waits_for_keys(server, {**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI":
-                                container.credentials_url}, mend, "HTTP status 500")
+                                container.credentials_url}, mend, ("HTTP status 500", "timed out"))
 
 
 @tap.test
