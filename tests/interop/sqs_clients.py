@@ -60,7 +60,7 @@ class Program:
     def _read(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the client has ended with status {self.process.wait(20)}")
+            raise RuntimeError(f"the client has ended with status {self.process.wait(60)}")
         return json.loads(line)
 
     def call(self, operation, parameters, region):
@@ -72,7 +72,7 @@ class Program:
         self.process.stdin.close()
         self.process.stdout.read()
         self.process.stdout.close()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 class CommandLine:

@@ -22,7 +22,7 @@ def check(queue):
     with SqsLocal([queue]) as server:
         run = subprocess.run(["node", PROGRAM, FOLDER, server.queue_url(queue), str(COUNT)],
                              env=server.env(NODE_NO_WARNINGS="1"), stdin=subprocess.DEVNULL,
-                             capture_output=True, text=True, timeout=120)
+                             capture_output=True, text=True, timeout=300)
         tap.equal(run.returncode, 0, run.stderr)
         told = json.loads(run.stdout)
         tap.equal(told["errors"], [], run.stderr)

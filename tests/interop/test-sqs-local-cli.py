@@ -18,7 +18,7 @@ def aws(*arguments, fails=False, **env):
     """Runs `aws sqs ...`; returns its output as JSON, or the text of its error with fails=True."""
     run = subprocess.run(["aws", "--endpoint-url", SERVER.url, "--output", "json", "sqs", *arguments],
                          env=SERVER.env(AWS_PAGER="", **env), stdin=subprocess.DEVNULL,
-                         capture_output=True, text=True, timeout=60)
+                         capture_output=True, text=True, timeout=120)
     tap.equal(run.returncode != 0, fails, run.stdout + run.stderr)
     return run.stderr if fails else json.loads(run.stdout or "null")
 
@@ -29,7 +29,8 @@ def queue_of_the_demo_is_created_used_and_deleted():
     tap.equal(url, SERVER.queue_url("test.fifo"))
     sent = aws("send-message", "--queue-url", url, "--message-body", "hello",
                "--message-group-id", "test", "--message-deduplication-id", "1")
-    received = aws("receive-message", "--queue-url", url, "--attribute-names", "All")["Messages"][0]
+    received = aws("receive-message", "--queue-url", url, "--attribute-names", "All",
+                   "--visibility-timeout", "600")["Messages"][0]
     tap.equal(received["MessageId"], sent["MessageId"])
     tap.equal(received["Body"], "hello")
     aws("delete-message", "--queue-url", url, "--receipt-handle", received["ReceiptHandle"])
@@ -49,7 +50,7 @@ def error_is_shown_with_its_name():
 
 def speaks_json():
     """Whether the AWS CLI speaks JSON; older versions speak only the query protocol."""
-    found = subprocess.run(["aws", "--version"], capture_output=True, text=True, timeout=60)
+    found = subprocess.run(["aws", "--version"], capture_output=True, text=True, timeout=120)
     words = (found.stdout + found.stderr).split()
     version = tuple(int(n) for n in words[0].split("/")[1].split(".")[:2])
     return version >= ((2, 15) if version[0] >= 2 else (1, 30))

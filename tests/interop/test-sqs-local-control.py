@@ -37,19 +37,22 @@ class Client:
 
 @tap.test
 def session_token_expires():
-    with SqsLocal(session_token="token", expire_after=2) as server:
-        client = Client(server, server.access_key_id, server.secret_access_key, "token")
-        tap.equal(client.outcome(), "ok")
-        tap.wait_until(lambda: client.outcome() == "ExpiredTokenException", 10)
-        client.session_token = "other"
-        tap.equal(client.outcome(), "UnrecognizedClientException")
+    for seconds in 600, 2:
+        with SqsLocal(session_token="token", expire_after=seconds) as server:
+            client = Client(server, server.access_key_id, server.secret_access_key, "token")
+            if seconds > 2:
+                tap.equal(client.outcome(), "ok")
+                continue
+            tap.wait_until(lambda: client.outcome() == "ExpiredTokenException")
+            client.session_token = "other"
+            tap.equal(client.outcome(), "UnrecognizedClientException")
 
 
 @tap.test
 def keys_without_a_token_never_expire():
     with SqsLocal() as server:
         run = subprocess.run([server.binary, "--expire-after=5"], capture_output=True, text=True,
-                             timeout=20, check=False)
+                             timeout=60, check=False)
     tap.equal(run.returncode, 1)
     tap.ok("--session-token" in run.stderr, run.stderr)
 
@@ -81,11 +84,13 @@ def replaced_keys_are_refused_at_once():
 def replaced_keys_are_accepted_during_the_grace_time():
     with SqsLocal(session_token="token") as server:
         old = Client(server, server.access_key_id, server.secret_access_key, "token")
-        server.set_credentials("ASIANEW", "secret", "token", grace=1.5)
+        server.set_credentials("ASIANEW", "secret", "token", grace=600)
         new = Client(server, "ASIANEW", "secret", "token")
         tap.equal((old.outcome(), new.outcome()), ("ok", "ok"))
-        tap.wait_until(lambda: old.outcome() == "ExpiredTokenException", 10)
-        tap.equal(new.outcome(), "ok")
+        server.set_credentials("ASIANEWER", "secret", "token", grace=1.5)
+        newer = Client(server, "ASIANEWER", "secret", "token")
+        tap.wait_until(lambda: new.outcome() == "ExpiredTokenException")
+        tap.equal(newer.outcome(), "ok")
 
 
 @tap.test
@@ -113,7 +118,7 @@ def new_keys_with_an_expiry_expire_and_are_replaced_many_times():
         server.set_credentials("ASIALAST", "secret", "token", expire_after=1)
         tap.wait_until(
             lambda: Client(server, "ASIALAST", "secret", "token").outcome() ==
-            "ExpiredTokenException", 10)
+            "ExpiredTokenException")
 
 
 @tap.test
@@ -139,7 +144,7 @@ def clock_that_is_set_is_used_for_signatures():
         date = connection.getresponse().headers["Date"]
         connection.close()
         ahead = email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-        tap.ok(1180 < ahead < 1220, f"{ahead} s")
+        tap.ok(1140 < ahead < 1260, f"{ahead} s")
         server.set_clock(-20 * 60)
         try:
             sqs.call(server, "ListQueues")

@@ -70,12 +70,12 @@ def invalid_queue_is_refused():
 
 @tap.test
 def attributes_are_read_and_set():
-    url = queue(VisibilityTimeout="7")
+    url = queue(VisibilityTimeout="77")
     send(url, "one")
     send(url, "two", group="h")
     receive(url, 1)
     found = SQS.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    wanted = {"VisibilityTimeout": "7", "FifoQueue": "true", "ContentBasedDeduplication": "false",
+    wanted = {"VisibilityTimeout": "77", "FifoQueue": "true", "ContentBasedDeduplication": "false",
               "MaximumMessageSize": "1048576", "ApproximateNumberOfMessages": "1",
               "ApproximateNumberOfMessagesNotVisible": "1", "DeduplicationScope": "queue",
               "QueueArn": "arn:aws:sqs:eu-west-1:000000000000:" + url.rsplit("/", 1)[1]}
@@ -156,9 +156,9 @@ def signature_with_a_wrong_clock_is_refused():
 def latency_delays_each_reply_and_no_other_request():
     with SqsLocal(["q"], latency_ms=3000) as server:  # one after the other would take 15 s
         url = server.queue_url("q")
-        start = time.monotonic()
         threads = [threading.Thread(target=client(server).send_message,
                                     kwargs=dict(QueueUrl=url, MessageBody="x")) for _ in range(5)]
+        start = time.monotonic()
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -42,16 +42,17 @@ def operations_work_over_tls():
 @tap.test
 def long_poll_over_tls_gets_its_message_unless_its_client_has_closed():
     with SqsLocal(["test.fifo"], tls=AUTHORITY.certificate()) as server:
+        server.set_faults("ReceiveMessage:error-500:p=0")  # it counts them
         left = server.connection()
         parameters = (b'{"QueueUrl":"' + server.queue_url("test.fifo").encode() +
                       b'","WaitTimeSeconds":20}')
         headers = sqs.signed_headers(server, "ReceiveMessage", parameters)
         left.request("POST", "/", parameters, headers)
-        time.sleep(0.3)
+        tap.wait_until(lambda: server.faults()[0]["requests"] == 1, message="the poll at the server")
         left.close()
         waiting = server.connection()
         waiting.request("POST", "/", parameters, headers)
-        time.sleep(0.3)
+        tap.wait_until(lambda: server.faults()[0]["requests"] == 2, message="the second poll")
         sqs.send(server, "hello")
         reply = waiting.getresponse()
         tap.ok(b'"Body":"hello"' in reply.read())
@@ -78,7 +79,7 @@ def faults_and_round_trips_work_over_tls():
 
 
 def handshake(server, context, name="127.0.0.1"):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
         with context.wrap_socket(plain, server_hostname=name) as connection:
             return connection.version()
 
@@ -111,7 +112,7 @@ def certificate_that_is_expired_or_of_another_name_or_authority_is_refused():
 @tap.test
 def plain_http_gets_no_answer():
     with SqsLocal(tls=AUTHORITY.certificate()) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             try:
                 tap.ok(not plain.recv(100).startswith(b"HTTP/"))
@@ -132,7 +133,7 @@ def invalid_certificate_or_key_file_is_refused():
                             ((f"--tls-cert={good.key}", f"--tls-key={good.key}"), good.key),
                             ((f"--tls-cert={good.path}", f"--tls-key={other.key}"), other.key),
                             (("--tls-cert=/dev/null", f"--tls-key={good.key}"), "/dev/null")):
-        run = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=20,
+        run = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=60,
                              check=False)
         tap.equal((run.returncode, run.stdout), (1, ""), run.stderr)
         tap.ok(word in run.stderr, run.stderr)
