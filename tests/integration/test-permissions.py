@@ -141,9 +141,9 @@ def spool_accepts_messages_while_sending_is_denied():
         clock.run_ahead(WAIT_SEC)
         time.sleep(3)
         tap.equal(daemon.process.poll(), None, daemon.text)
-        tap.ok("READY=1" in notify.lines)
-        tap.ok(any("sqs:SendMessage is denied" in told for told in notify.lines
-                   if told.startswith("STATUS=")), notify.lines)
+        tap.wait_until(lambda: "READY=1" in notify.lines, message="READY=1")
+        tap.wait_until(lambda: any("sqs:SendMessage is denied" in told for told in notify.lines
+                                   if told.startswith("STATUS=")), message="the status")
         daemon.stop()
 
 

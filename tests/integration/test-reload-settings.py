@@ -152,8 +152,9 @@ def connect_timeout():
 
 @observes("aws.request_timeout", "next message")
 def request_timeout():
+    debug = {"level": "debug"}  # tells each failed attempt: the first may have had another cause on a busy machine
     with SqsLocal(queues=[PLAIN]) as server:
-        run = Running("sqs-producerd", server)
+        run = Running("sqs-producerd", server, log=debug)
         server.wait_for_records("sent", 1)
         server.set_faults("SendMessage:delay:delay=1000")
         server.wait_for_records("sent", len(server.records("sent")) + 2)
@@ -161,7 +162,7 @@ def request_timeout():
         run.reload("aws.request_timeout", 0.2)
         run.wait_for_line("timed out waiting for the reply")
     with SqsLocal(queues=[PLAIN]) as server:
-        run = Running("sqs-consumerd", server, consumer={"wait_time": 0})
+        run = Running("sqs-consumerd", server, log=debug, consumer={"wait_time": 0})
         run.wait_for_line("Number of messages received", 2)
         run.reload("aws.request_timeout", 0.2)
         server.set_faults("ReceiveMessage:delay:delay=5000")
@@ -547,10 +548,11 @@ def delete_linger():
             server.wait_for_records("deleted", 2 * turn + 2)
             return len(recorder.asked("DeleteMessage") + recorder.asked("DeleteMessageBatch")) - before
 
-        tap.equal(handle_one_by_one(0), 2)
+        # On a busy machine the first program may end as late as the second, and the second may come a second later.
+        turns = iter(range(20))
+        tap.ok(any(handle_one_by_one(next(turns)) == 2 for _ in range(10)), "two messages shared each delete")
         run.reload("consumer.delete_linger", 1)
-        # A busy machine may take longer than a second from the first to the second.
-        tap.ok(any(handle_one_by_one(turn) == 1 for turn in range(1, 10)), "each message had its own delete")
+        tap.ok(any(handle_one_by_one(next(turns)) == 1 for _ in range(10)), "each message had its own delete")
 
 
 def delays(setting, value, before, status):

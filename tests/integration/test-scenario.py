@@ -59,22 +59,28 @@ def producer_sends_and_logs_as_in_the_demo():
 def consumer_receives_and_logs_as_in_the_demo():
     with SqsLocal(queues=[FIFO]) as server:
         Daemon("sqs-producerd", server).wait()
-        # No receive ends while a message of the group is handled and deleted, and its successor is locked.
-        consumer = Daemon("sqs-consumerd", server, consumer={"wait_time": 5})
+        consumer = Daemon("sqs-consumerd", server)
         tap.equal(consumer.wait(), 0, consumer.text)
-        wanted = []
+        read, deleted = [], []
         for record in server.records("sent"):
             body, message_id = json.loads(record["body"]), record["message_id"]
-            wanted += ["Number of messages received: 1",
-                       "Message read from queue: "
-                       f"Data:{body['data']} Time Stamp:{body['ts']} Id:{body['id']} "
-                       f"SQS Message Id:{message_id}",
-                       f"Message deleted from queue. SQS Message Id:{message_id}"]
-        wanted += ["Number of messages received: 0"] * 2
+            read.append("Message read from queue: "
+                        f"Data:{body['data']} Time Stamp:{body['ts']} Id:{body['id']} SQS Message Id:{message_id}")
+            deleted.append(f"Message deleted from queue. SQS Message Id:{message_id}")
         first, start, *lines, end, last = consumer.lines
         tap.equal(first, "Running...")
         tap.ok(re.fullmatch(START.format("handler journal"), start), start)
-        tap.equal(lines, wanted)
+        # A receive may end without a message also while a message of the group is deleted, and its successor is
+        # locked; and the answer to a receive may come before that to the delete which made it possible.
+        none, one = ("Number of messages received: " + n for n in "01")
+        tap.equal(lines[-2:], [none] * 2)
+        tap.equal([line for line in lines if line in read], read)
+        tap.equal([line for line in lines if line in deleted], deleted)
+        tap.equal(sorted(set(lines) - {none}), sorted({one, *read, *deleted}))
+        received = [i for i, line in enumerate(lines) if line == one]
+        tap.equal(len(received), len(read))
+        for at, *both in zip(received, read, deleted):
+            tap.ok(at < lines.index(both[0]) < lines.index(both[1]), consumer.text)
         tap.ok(re.fullmatch(END.format("5 received, 5 deleted"), end), end)
         tap.equal(last, "The queue stays empty (consumer.exit_after_empty_receives = 2). Terminated!")
         tap.equal([r["message_id"] for r in server.records("deleted")],
@@ -92,9 +98,9 @@ def start_delay_and_send_interval_are_kept():
         # The producer measures the interval when it makes a message; messages may arrive closer together.
         times = [datetime.datetime.fromisoformat(json.loads(r["body"])["ts"]).timestamp()
                  for r in server.records("sent")]
-        tap.ok(times[0] - start >= 0.4, f"the first message came after {times[0] - start} s")
-        for a, b in zip(times, times[1:]):
-            tap.ok(b - a >= 0.2, f"an interval of {b - a} s")
+        # A pause of the producer while it makes a message only makes the interval after that message shorter.
+        for i, at in enumerate(times):
+            tap.ok(at - start >= 0.4 + 0.3 * i, f"message {i} came after {at - start} s")
 
 
 @tap.test

@@ -121,7 +121,7 @@ def submission_while_a_file_of_the_spool_is_moved_is_refused_and_reported():
             # Messages accepted before are sent also while the file is moved.
             os.rename(spool.file, spool.file + ".aside")
             server.set_faults()
-            server.wait_for_records("sent", 3, 60)
+            server.wait_for_records("sent", 3, 180)
             os.rename(spool.file + ".aside", spool.file)
             producer.wait_for_line("The spool can be written again")
         producer.stop()

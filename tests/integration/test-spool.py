@@ -52,7 +52,7 @@ def message_arrives_with_its_attributes_group_ids_and_delay():
                 "b": {"type": "Binary.x", "value": "AP8="}})
             submitter.submit("2", group="of-its-own", deduplication_id="d1")
         messages = []
-        tap.wait_until(lambda: messages.extend(sqs.receive(server)) or len(messages) == 2)
+        tap.wait_until(lambda: messages.extend(sqs.receive(server, visibility=600)) or len(messages) == 2)
         producer.stop()
         one, two = sorted(messages, key=lambda m: m["Attributes"]["MessageGroupId"], reverse=True)
         tap.equal(one["Body"], "é \"1\"\n")
@@ -82,7 +82,7 @@ def message_arrives_with_its_attributes_group_ids_and_delay():
         server.wait_for_records(lambda r: r["event"] == "sent" and r["queue"] == "plain", 3)
         producer.stop()
         messages = []
-        tap.wait_until(lambda: messages.extend(sqs.receive(server, queue="plain", wait=1))
+        tap.wait_until(lambda: messages.extend(sqs.receive(server, queue="plain", wait=1, visibility=600))
                        or len(messages) == 2, 60)
         tap.equal(sorted(m["Body"] for m in messages), ["later", "now"])
         later = next(m["MessageId"] for m in messages if m["Body"] == "later")
@@ -265,7 +265,7 @@ def status_has_the_numbers_of_waiting_and_rejected_messages():
         notify = os.path.join(spool.path, "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
             listener.bind(notify)
-            listener.settimeout(60)
+            listener.settimeout(180)
             producer = spool.producer(server, env={"NOTIFY_SOCKET": notify})
             seen = []
 
@@ -298,7 +298,7 @@ def message_that_the_queue_rejects_is_set_aside_with_the_reason():
             tap.equal(submitter.rejected(), [])
             model.restart()
             tap.equal((model.url, model.port), (url, port))
-            tap.wait_until(lambda: len(submitter.rejected()) == 2, 60)
+            tap.wait_until(lambda: len(submitter.rejected()) == 2, 180)
             found = submitter.rejected()
             tap.equal([m["id"] for m in found], [ids[1], ids[3]])
             tap.equal([m["group"] for m in found], ["g", "g"])
