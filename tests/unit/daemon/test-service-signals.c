@@ -260,18 +260,20 @@ static void systemd_is_asked_for_more_time_while_a_stop_lasts(void **state)
     struct plan p = {.stop_timeout_usec = 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC - USEC_PER_SEC};
 
     assert_true(SERVICE_STOP_EXTENSION_USEC > 2 * SERVICE_STOP_EXTENSION_INTERVAL_USEC);
+    slow_clocks(32);
     plan_new(&p);
     kill(getpid(), SIGTERM);
     run_until(service_event(p.service), &p.n_stops, 1);
     assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 1);
     ahead_usec += SERVICE_STOP_EXTENSION_INTERVAL_USEC;
-    run_for(service_event(p.service), 20 * USEC_PER_MSEC);
+    run_for(service_event(p.service), USEC_PER_MSEC);
     assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
     assert_int_equal(p.n_cut_short, 0);
     ahead_usec += SERVICE_STOP_EXTENSION_INTERVAL_USEC;
     run_until(service_event(p.service), &p.n_cut_short, 1);
     assert_int_equal(count_notes("EXTEND_TIMEOUT_USEC=15000000"), 2);
     plan_done(&p);
+    slowed_by = 0;
 }
 
 static void signal_without_a_stop_function_exits(void **state)
