@@ -131,7 +131,7 @@ struct http_client {
     struct http_host hosts[HTTP_HOSTS_MAX];
     unsigned next_host; /* index that the next new host gets */
     unsigned n_connecting;
-    struct timer connect_tick; /* calls libcurl while any request connects */
+    struct timer connect_tick; /* calls libcurl while any request connects or waits */
     unsigned connections_max;
     struct list receiving;     /* replies that have begun and not ended, the oldest first */
     size_t n_held;             /* bytes of those replies */
@@ -211,6 +211,9 @@ uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 /* CURLOPT_OPENSOCKETFUNCTION, with the slot as its data. */
 curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
                                        struct curl_sockaddr *address);
+
+/* Call it for a new busy request: if there are more than connections, some wait. */
+void http_connect_may_wait(struct http_client *client);
 
 /* Notes that the request no longer connects. */
 void http_connect_done(struct http_slot *slot);

@@ -6,8 +6,9 @@
  * name up again. After a connection time-out, the next request has twice the time to connect. A
  * successful connection ends both.
  *
- * libcurl tries a name's next address only when it is called, but does not ask for that call. So
- * while any request connects, a timer calls it every TICK_USEC.
+ * libcurl tries a name's next address only when it is called, but does not ask for that call. It
+ * also forgets, now and then, to ask for the call that begins a request which has waited for a
+ * connection (7.88). So while any request connects or waits, a timer calls it every TICK_USEC.
  *
  * A kept connection may be closed by the server at the moment when a request goes out on it.
  * libcurl then sends the request again by itself. A request that must not take effect twice
@@ -162,13 +163,32 @@ curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
     return CURL_SOCKET_BAD;
 }
 
-/* libcurl moves on from an address that does not answer only when it is called. */
+static bool is_any_waiting(const struct http_client *client)
+{
+    if (client->connections_max > 0)
+        LIST_FOREACH(&client->busy, link)
+        {
+            if (CONTAINER_OF(link, struct http_slot, link)->sending.n_begun == 0)
+                return true;
+        }
+    return false;
+}
+
 static void on_tick(void *userdata)
 {
     struct http_client *client = userdata;
 
     http_watch_act_on_all(client);
-    if (client->n_connecting > 0 && !timer_is_set(&client->connect_tick))
+    if ((client->n_connecting > 0 || is_any_waiting(client)) &&
+        !timer_is_set(&client->connect_tick))
+        timer_set_after(&client->connect_tick, TICK_USEC);
+}
+
+void http_connect_may_wait(struct http_client *client)
+{
+    /* On failure the next request that connects sets it. */
+    if (client->connections_max > 0 && client->n_busy > client->connections_max &&
+        !timer_is_set(&client->connect_tick))
         timer_set_after(&client->connect_tick, TICK_USEC);
 }
 
