@@ -91,7 +91,6 @@ static void stop_releases_what_was_not_reached_when_no_receive_is_under_way(void
 static void stop_near_its_end_releases_messages_though_it_receives(void **state)
 {
     config.consumer.visibility_timeout_usec = 300 * SEC;
-    slow_clocks(1000);
     stop_with_two_receives(false);
     deliver("a", "a");
     pass(53 * SEC);
@@ -157,7 +156,6 @@ static void stop_near_its_end_releases_what_waits_for_the_log(void **state)
     static const struct handler_ops ops = {fake_run, end_later, fake_abandon, fake_handler_free};
 
     config.consumer.visibility_timeout_usec = 300 * SEC;
-    slow_clocks(1000);
     start_with(&ops);
     deliver("a", "a");
     raise(SIGTERM);
