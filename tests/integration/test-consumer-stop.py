@@ -248,13 +248,15 @@ def short_stop_timeout_shortens_polls_so_that_one_can_end():
         nothing_in_flight(server)
 
 
-def receive_is_repeated_while_stopping(stop_timeout, wait_sec, **settings):
+def receive_is_repeated_while_stopping(stop_timeout, wait_sec, age_sec, **settings):
     """The reply to a receive does not come: the consumer repeats the receive with the same attempt id, and releases
-    what it brings. `wait_sec`: the wait of the first receive."""
+    what it brings. `wait_sec`: the wait of the first receive; `age_sec`: its age when the stop begins. Near the end of
+    a stop a repeat has only two seconds: that of an older receive begins earlier."""
     with SqsLocal(queues=[fifo(300)]) as server, SilentFirstReceive(server) as front:
         fill(server, ["a", "b"], 2)
         daemon = consumer(server, endpoint=front.url, stop_timeout=stop_timeout, **settings)
         server.wait_for_records("received", 4)
+        time.sleep(age_sec)
         daemon.stop()
         tap.ok(len(front.receives) > 1, front.receives)
         first = front.receives[0]
@@ -271,9 +273,9 @@ def receive_is_repeated_while_stopping(stop_timeout, wait_sec, **settings):
 
 
 tap.add("poll longer than a short stop is repeated on FIFO and its messages released",
-        receive_is_repeated_while_stopping, 12, 7, wait_time=20)
+        receive_is_repeated_while_stopping, 12, 7, 5, wait_time=20)
 tap.add("poll that stalls during a long stop is repeated on FIFO and its messages released",
-        receive_is_repeated_while_stopping, 60, 1, wait_time=1, aws={"request_timeout": 300})
+        receive_is_repeated_while_stopping, 60, 1, 0, wait_time=1, aws={"request_timeout": 300})
 
 
 @tap.test
