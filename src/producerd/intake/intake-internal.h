@@ -29,6 +29,7 @@ struct intake {
     bool is_continuing;
     sd_event_source *io;
     struct timer tick;
+    uint64_t tick_usec; /* when it is due */
     bool has_stopped;
     void (*stopped)(void *userdata);
     void *userdata;

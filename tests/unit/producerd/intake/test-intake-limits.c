@@ -14,6 +14,30 @@ static void half_line_times_out(void **state)
     assert_true(is_ok(answer(idle, 0)));
 }
 
+static void half_line_does_not_time_out_while_the_machine_sleeps(void **state)
+{
+    CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
+    struct client *c = new_client(f);
+
+    send_text(f, c, "{\"body\":");
+    while (intake_counts(f->intake).buffered_bytes == 0)
+        run_once(f);
+    boot_clock_offset_sec += 40;
+    for (int i = 0; i < 5; i++)
+        run_once(f);
+    send_text(f, c, "\"x\"}\n");
+    wait_for_lines(f, c, 1);
+    assert_true(is_ok(answer(c, 0)));
+    /* Otherwise the time passes second by second. */
+    send_text(f, c, "{\"body\":");
+    while (!c->has_ended) {
+        boot_clock_offset_sec++;
+        run_once(f);
+        receive(c);
+    }
+    assert_answer(c, 1, "{\"ok\": false, \"error\": \"line: not ended within 30 seconds\"}\n");
+}
+
 static void line_without_end_is_refused(void **state)
 {
     CLEANUP(fixture_free) struct fixture *f = set_up(0, 0);
@@ -239,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_line_times_out),
+        cmocka_unit_test(half_line_does_not_time_out_while_the_machine_sleeps),
         cmocka_unit_test(line_without_end_is_refused),
         cmocka_unit_test(many_long_lines_get_through_in_bounded_memory),
         cmocka_unit_test(long_line_waiting_for_memory_does_not_time_out),
