@@ -89,7 +89,8 @@ def hop_limit_that_is_too_low_is_named():
     with Imds() as imds:
         imds.v1 = False
         imds.replies["token"] = Reply(200, "late", delay=NEVER)
-        check_no_keys(ask(imds, **{TIMEOUT: "2", ATTEMPTS: "5"}), "requires IMDSv2", "no token came in time", "HttpPutResponseHopLimit")
+        check_no_keys(ask(imds, **{TIMEOUT: "2", ATTEMPTS: "5"}), "requires IMDSv2",
+                      "no token came in time", "HttpPutResponseHopLimit")
 
 
 @tap.test

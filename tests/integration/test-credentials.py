@@ -107,14 +107,17 @@ def keys_that_expire_soon_are_replaced_without_losing_a_message():
         tap.ok("failed" not in producer.text, producer.text)
 
 
-def wait_for_deletes(server, count):
-    """Waits for so many deletes: for ever, as long as each minute brings another."""
-    while len(found := server.records("deleted")) < count:
-        server.wait_for_records("deleted", len(found) + 1)
+def wait_for(server, event, count):
+    """Waits for so many records: for ever, as long as each minute brings another."""
+    while len(found := server.records(event)) < count:
+        server.wait_for_records(event, len(found) + 1)
 
 
-def wait_for_more_deletes(server, count):
-    wait_for_deletes(server, len(server.records("deleted")) + count)
+def wait_for_both_daemons(server):
+    """Waits for more sends and deletes: then neither daemon looks for keys any more, if the old ones are refused."""
+    sent, deleted = (len(server.records(event)) for event in ("sent", "deleted"))
+    wait_for(server, "sent", sent + 30)
+    wait_for(server, "deleted", deleted + 50)
 
 
 def keys_file(key, secret):
@@ -137,16 +140,16 @@ def replaced_under_load(grace):
                           consumer={"exit_after_empty_receives": 0, "max_messages": 10})
                    for name in ("sqs-producerd", "sqs-consumerd")]
         for i in range(1, 5):
-            wait_for_more_deletes(server, 50)
+            wait_for_both_daemons(server)
             # No daemon reads the new file before the server accepts the new keys.
             with stopped(daemons[0].process), stopped(daemons[1].process):
                 replace_keys_file(folder, f"AKID{i}", f"SEKRET{i}")
                 server.set_credentials(f"AKID{i}", f"SEKRET{i}", grace=grace)
-        wait_for_more_deletes(server, 50)
+        wait_for_both_daemons(server)
         daemons[0].signal()
         tap.equal(daemons[0].wait(), 0, daemons[0].text)
         sent = [r["message_id"] for r in server.records("sent")]
-        wait_for_deletes(server, len(sent))
+        wait_for(server, "deleted", len(sent))
         daemons[1].signal()
         tap.equal(daemons[1].wait(), 0, daemons[1].text)
         tap.equal([r["message_id"] for r in server.records("deleted")], sent)
@@ -186,11 +189,11 @@ def instance_keys_are_replaced_under_load():
                           consumer={"exit_after_empty_receives": 0, "max_messages": 10})
                    for name in ("sqs-producerd", "sqs-consumerd")]
         for i in range(3):
-            wait_for_more_deletes(server, 50)
+            wait_for_both_daemons(server)
             new = (f"ASIANEW{i}", f"SEKRET{i}", f"T0KEN{i}")
             imds.keys.rotate(fixed=new)
             server.set_credentials(*new)
-        wait_for_more_deletes(server, 50)
+        wait_for_both_daemons(server)
         for daemon in daemons:
             daemon.stop()
             tap.ok("failed" not in daemon.text, daemon.text)
