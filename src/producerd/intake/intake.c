@@ -114,8 +114,8 @@ static void expire_some(struct intake *i, uint64_t now)
     }
 }
 
-/* When the tick is so late, this process or the machine stood still (stopped, suspended, starved), and
- * nobody read what the submitters wrote. They get that time again. */
+/* When the tick is so late, this process or the machine stood still (stopped, suspended, starved),
+ * and nobody read what the submitters wrote. They get that time again. */
 static void excuse_own_pause(struct intake *i, uint64_t now)
 {
     uint64_t late = now - MIN(i->tick_usec, now);

@@ -332,8 +332,8 @@ static void far_end_before_the_next_stall_ends_the_request(void **state)
     assert_non_null(strstr(o.text, "timed out receiving the reply (not done in 7"));
 }
 
-/* Submits it, and lets the timer that runs while a request connects fire, which would read what came.
- */
+/* Submits it, and lets the timer that runs while a request connects fire, which would read what
+ * came. */
 static void submit_and_connect(struct outcome *o, uint64_t stall_usec, uint64_t timeout_usec)
 {
     submit(o, 10, stall_usec, 0, timeout_usec);
