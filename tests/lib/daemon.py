@@ -95,11 +95,9 @@ class Daemon:
         self.process = subprocess.Popen(
             ["env", "--default-signal=HUP", *prefix, self.program, f"--config={self.config}", *arguments],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            errors="surrogateescape")
+            errors="surrogateescape", pipesize=4096 if held_log else -1)
         self._log_flows = threading.Event()
-        if held_log:
-            fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, 4096)
-        else:
+        if not held_log:
             # Nothing is lost at the end of a daemon whose last lines are read late.
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self.process.stderr.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
