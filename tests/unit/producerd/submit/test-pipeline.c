@@ -4,29 +4,35 @@
 
 #include <sys/socket.h>
 
-enum { LINE_BYTES = 100 * 1000 };
+enum { LINE_BYTES = 100 * 1000, PERIOD = 251 };
 
-/* Reads at most `size` bytes, which follow those that were read before: 0, 1, 2... */
-static void read_next(int fd, size_t size, uint64_t *n_read)
+/* The bytes from the n-th on: 0, 1, ... 250, 0, 1... */
+static const unsigned char *bytes_from(uint64_t n)
+{
+    static unsigned char bytes[PERIOD + LINE_BYTES];
+
+    if (bytes[1] == 0)
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = i % PERIOD;
+    return bytes + n % PERIOD;
+}
+
+/* Reads what has come, at most LINE_BYTES. */
+static void read_next(int fd, uint64_t *n_read)
 {
     static unsigned char bytes[LINE_BYTES];
-    ssize_t n = recv(fd, bytes, size, MSG_DONTWAIT);
+    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     if (n < 0)
         return;
-    for (ssize_t i = 0; i < n; i++)
-        assert_int_equal(bytes[i], (*n_read + (uint64_t)i) % 251);
+    assert_memory_equal(bytes, bytes_from(*n_read), (size_t)n);
     *n_read += (uint64_t)n;
 }
 
 static void append_line(struct pipeline *p, uint64_t *n_appended)
 {
-    static unsigned char bytes[LINE_BYTES];
-
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (unsigned char)((*n_appended + i) % 251);
-    assert_int_equal(buffer_append(&p->out, bytes, sizeof(bytes)), 0);
-    *n_appended += sizeof(bytes);
+    assert_int_equal(buffer_append(&p->out, bytes_from(*n_appended), LINE_BYTES), 0);
+    *n_appended += LINE_BYTES;
 }
 
 /* Something is left unsent all the time, and in all it is much more than the buffer holds. */
@@ -41,13 +47,13 @@ static void reader_that_is_slow_gets_all_bytes_with_bounded_memory(void **state)
     while (n_appended < 3ULL * PIPELINE_OUT_MAX_BYTES) {
         while (pipeline_unsent_bytes(&p) < 1024 * 1024)
             append_line(&p, &n_appended);
-        read_next(fds[1], LINE_BYTES, &n_read);
+        read_next(fds[1], &n_read);
         pipeline_flush(&p);
         assert_true(pipeline_unsent_bytes(&p) > 0);
         assert_true(p.out.size < 3 * 1024 * 1024);
     }
     while (n_read < n_appended) {
-        read_next(fds[1], LINE_BYTES, &n_read);
+        read_next(fds[1], &n_read);
         pipeline_flush(&p);
     }
     assert_int_equal(pipeline_unsent_bytes(&p), 0);
