@@ -304,8 +304,8 @@ def user_with_too_many_connections_is_refused_and_others_are_accepted(m):
         uid = m.check("id", "-u", "member").strip()
         tap.wait_until(lambda: f"500 of 1000 connections are in use, 500 of them by user {uid}"
                        in m.show(PRODUCER, "StatusText")["StatusText"], message="the status")
-        tap.ok(any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
-                   for e in m.journal(PRODUCER, cursor)), "the warning")
+        tap.wait_until(lambda: any(f"500 of them by user {uid}" in str(e["MESSAGE"]) and e["PRIORITY"] == "4"
+                                   for e in m.journal(PRODUCER, cursor)), message="the warning")
         done = submit(m, "no place", user="member")
         tap.equal((done.returncode, done.stdout), (TRY_LATER, ""), done.stderr)
         tap.ok("too many connections" in done.stderr and "try again later" in done.stderr, done.stderr)

@@ -115,7 +115,7 @@ class Machine:
         """Runs a command in the machine; returns a subprocess.CompletedProcess with stdout and stderr as text."""
         return subprocess.run([TOOL, "run", self.folder, *command], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                              timeout=180)
+                              timeout=600)
 
     def check(self, *command):
         """Runs a command that must succeed; returns its output."""
@@ -154,9 +154,10 @@ class Machine:
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
     def status(self, unit):
-        """What systemctl status prints, with the last lines of the journal."""
-        self.check("journalctl", "--sync")
-        return self.run("systemctl", "status", "--no-pager", "-l", unit).stdout
+        """What systemctl status prints, with the last lines of the journal, and the lines without a unit, as journal()
+        has them."""
+        lost = [str(entry["MESSAGE"]) for entry in self.journal(unit) if "_SYSTEMD_UNIT" not in entry]
+        return "\n".join([self.run("systemctl", "status", "--no-pager", "-l", unit).stdout, *lost])
 
     def state(self, unit):
         return self.show(unit, "ActiveState")["ActiveState"]
@@ -207,11 +208,16 @@ class Machine:
         out = self.check("journalctl", "-n", "1", "-o", "json")
         return json.loads(out)["__CURSOR"]
 
-    def journal(self, unit, after):
-        """Returns the entries of a unit since a cursor, with those of systemd about it."""
+    def journal(self, unit, after=None):
+        """Returns the entries of a unit since a cursor, with those of systemd about it. Also those without a unit: a
+        journald that is very late finds no more of a process than its name when that has ended meanwhile."""
+        unit = unit if unit.endswith((".service", ".socket")) else unit + ".service"
         self.check("journalctl", "--sync")
-        out = self.check("journalctl", "-u", unit, "-o", "json", "-a", f"--after-cursor={after}")
-        return [json.loads(line) for line in out.splitlines()]
+        out = self.check("journalctl", "-o", "json", "-a", *([f"--after-cursor={after}"] if after else []),
+                         f"_SYSTEMD_UNIT={unit}", "+", "_PID=1", f"UNIT={unit}", "+",
+                         f"SYSLOG_IDENTIFIER={unit.removesuffix('.service')}")
+        entries = [json.loads(line) for line in out.splitlines()]
+        return [entry for entry in entries if entry.get("_SYSTEMD_UNIT", unit) in (unit, "init.scope")]
 
     # --- The end ---
 
