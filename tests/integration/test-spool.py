@@ -184,7 +184,7 @@ def batches_with_large_attributes_stay_below_the_limit_of_sqs():
             replies.append((reply["status"], json.loads(reply["body"])))
 
     with SqsLocal(["other.fifo"]) as server, Proxy(server, spoil) as proxy, Spool() as spool:
-        producer = spool.producer(server, endpoint=proxy.url)
+        producer = spool.producer(server, endpoint=proxy.url, aws={"request_timeout": 60})  # each is sent once
         with spool.connect(producer) as submitter:
             for i in range(10):
                 submitter.submit("x", group=f"g{i}", attributes={"a": attribute})

@@ -19,7 +19,7 @@ FOLDER = None
 
 
 def check(queue):
-    with SqsLocal([queue]) as server:
+    with SqsLocal([queue + ",VisibilityTimeout=600"]) as server:
         run = subprocess.run(["node", PROGRAM, FOLDER, server.queue_url(queue), str(COUNT)],
                              env=server.env(NODE_NO_WARNINGS="1"), stdin=subprocess.DEVNULL,
                              capture_output=True, text=True, timeout=300)
