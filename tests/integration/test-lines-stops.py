@@ -215,10 +215,16 @@ def terminal_shows_progress_and_when_it_is_closed_the_rest_is_kept():
         with stopped(there.producer.process):
             client = Terminal(there, lines)
             client.read_until(" lines read, ")
+            start = time.monotonic()
             os.close(client.master)
         tap.equal(client.process.wait(60), 75)
+        told = []
+        if time.monotonic() - start >= 10:
+            # The client may not have waited longer for answers, and nobody can read what it tells.
+            first = next(line for line in read(there.rest).splitlines(True) if line.startswith(b"{"))
+            told = [f"lines {lines.index(first) + 1} to {len(lines)}: the daemon may have stored them"]
         there.producer.stop()
-        check_all_there(there, lines, client.ids(), [])
+        check_all_there(there, lines, client.ids(), told)
 
 
 @tap.test
