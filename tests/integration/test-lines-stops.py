@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import disk
 import tap
 from daemon import stopped
-from lines import Client, Place, bodies, heed_sighup, numbered, place, read
+from lines import Client, Place, bodies, heed_signals, numbered, place, read
 
 disk.enter()
 
@@ -187,7 +187,7 @@ class Terminal:
             file.writelines(lines)
 
         def preexec():
-            heed_sighup()
+            heed_signals()
             os.setsid()
             os.dup2(os.open(path, os.O_RDWR), 2)
 
@@ -269,7 +269,7 @@ def full_disk_of_the_spool_leaves_what_was_not_stored_in_the_rest():
 
 def with_pipe(there, **popen):
     """Submits lines from a pipe, which stays open."""
-    popen.setdefault("preexec_fn", heed_sighup)
+    popen.setdefault("preexec_fn", heed_signals)
     return subprocess.Popen(there.command(f"--rest={there.rest}"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, **popen)
 

@@ -99,16 +99,18 @@ def errors(done):
     return [line.removeprefix("sqs-producerd: ") for line in done.stderr.decode().splitlines()]
 
 
-def heed_sighup():
-    """For a program that is started: it goes on ignoring SIGHUP if that is ignored here, as under nohup."""
+def heed_signals():
+    """For a program that is started: it goes on ignoring SIGHUP and SIGINT if they are ignored here, as under nohup
+    and behind a shell's "&"."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Client:
     """A client that runs, with the lines in a file."""
 
     def __init__(self, there, lines, *arguments, form="--json", **popen):
-        popen.setdefault("preexec_fn", heed_sighup)
+        popen.setdefault("preexec_fn", heed_signals)
         self.input = there.path("input")
         with open(self.input, "wb") as file:
             file.writelines(lines)
