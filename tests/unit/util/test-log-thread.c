@@ -265,6 +265,7 @@ static bool read_child_slowly(void)
             longest_usec = MAX(longest_usec, now - last_usec);
             last_usec = now;
         }
+    longest_usec = MAX(longest_usec, clock_boot_usec() - last_usec);
     if (longest_usec > LOG_FLUSH_MAX_USEC / 2 ||
         clock_boot_usec() - begin_usec > 4 * LOG_FLUSH_MAX_USEC)
         return false;
