@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The log line that keeps a rejected message. The message is deleted, so nothing else is left of
- * it: the journal keeps the whole body (field SQS_BODY). On standard error the line has the body, or
- * is a JSON object with that field if the body is above 4,096 bytes. */
+ * it: the journal keeps the whole body (field SQS_BODY). On standard error the line has the body.
+ * If it is too long for a line, the line is a JSON object with that field. */
 #pragma once
 
 #include "consumerd/message.h"

@@ -117,8 +117,8 @@ const struct setting config_settings[] = {
      .text =
          "How lines on standard error look. With \"json\" each line is one JSON object with the "
          "journal's fields (MESSAGE, PRIORITY, SQS_MESSAGE_ID and so on) and __REALTIME_TIMESTAMP; "
-         "all values are strings. With \"text\" only the line of a rejected message with a body "
-         "above 4,096 bytes is such an object, which has the whole body. It has no effect on the "
+         "all values are strings. With \"text\" the line of a rejected message is such an object "
+         "if the body is too long for a line (at most 4,096 bytes). It has no effect on the "
          "journal, which has the fields anyway."},
     {AT(log, level, SETTING_CHOICE), NOW, .choices = log_levels, .value = LOG_INFO,
      .doc = "the least important level that is logged",

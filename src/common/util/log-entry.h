@@ -53,8 +53,9 @@ void log_entry_end_fields(struct log_entry *entry);
 size_t log_entry_bytes(const struct log_entry *entry);
 
 /* Writes the entry and blocks until that is done. If the journal refuses the entry, its message is
- * written to standard error as a plain line, or as an object if it needs its fields. Returns 0, or the negative errno of the last attempt
- * if the entry was written nowhere. */
+ * written to standard error as a plain line, or as a JSON object of its fields (without
+ * __REALTIME_TIMESTAMP) if it needs them. Returns 0, or the negative errno of the last attempt if
+ * the entry was written nowhere. */
 int log_entry_write(const struct log_entry *entry);
 
 /* When the journal last took an entry, on the boot clock in microseconds; 0: never. */

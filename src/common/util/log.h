@@ -86,10 +86,10 @@ struct log_completion {
 enum { LOG_PENDING = 1 };
 
 /* Like log_write, but for a line that holds the only copy of a message. Such a line is never
- * dropped, and the caller learns when it was written. If it needs its fields, it is a JSON object on
- * standard error, whatever the format is. Returns 0: it was written, or lines of that priority are
- * not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is
- * set; -ENOMEM, or the errno of the write. */
+ * dropped, and the caller learns when it was written. If it needs its fields, it is a JSON object
+ * on standard error, whatever the format is. Returns 0: it was written, or lines of that priority
+ * are not written at all; LOG_PENDING: `completion` will be called, and *ret_pending is set;
+ * -ENOMEM, or the errno of the write. */
 int log_write_message(const struct log_completion *completion, struct log_pending **ret_pending,
                       int priority, const char *message_id, const struct log_field *fields,
                       size_t n_fields, const char *format, ...) PRINTF_FORMAT(7, 8);
