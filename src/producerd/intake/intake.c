@@ -127,7 +127,7 @@ static void excuse_own_pause(struct intake *i, uint64_t now)
         struct connection *c = connection_of_all_link(link);
 
         if (c->deadline != DEADLINE_NONE)
-            c->deadline_usec += late;
+            c->deadline_usec = MIN(c->deadline_usec + late, now + i->timeout_usec);
     }
 }
 
