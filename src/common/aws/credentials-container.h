@@ -17,7 +17,7 @@ enum {
  * (metadata-url.h says which hosts are allowed). The Authorization header is the content of the
  * file that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, or else the value of
  * AWS_CONTAINER_AUTHORIZATION_TOKEN, unchanged. Each fetch reads the variables and the file anew.
- * No proxy is used. `timeout_usec` is that of an attempt; it grows (see http/client.h). The loop and
- * the client are borrowed and must outlive the provider. 0 or -ENOMEM. */
+ * No proxy is used. `timeout_usec` is that of an attempt; it grows (see http/client.h). The loop
+ * and the client are borrowed and must outlive the provider. 0 or -ENOMEM. */
 int credentials_container_new(sd_event *event, struct http_client *http, uint64_t timeout_usec,
                               struct credentials_provider **ret);

@@ -66,7 +66,7 @@ struct http_slot {
         uint64_t begun_usec, end_usec;  /* submission; total time-out. Set if there is a deadline */
         uint64_t stall_usec, wait_usec; /* see http_request; USEC_INFINITY: for ever */
         bool grows;                     /* see timeout_grows */
-        bool reads_late;                /* the total time-out has passed, but bytes wait */
+        bool had_late_read;             /* the one extension for unread bytes was given */
         uint64_t moved_usec;            /* last time bytes moved, as of the last check */
         uint64_t n_acked;               /* the connection's acknowledged bytes then */
         uint64_t slept_usec;            /* how long the machine had slept at submission */
@@ -212,8 +212,8 @@ uint64_t http_connect_grown_usec(const struct http_slot *slot, uint64_t usec);
 curl_socket_t http_connect_open_socket(void *userdata, curlsocktype purpose,
                                        struct curl_sockaddr *address);
 
-/* Call it for a new busy request: if there are more than connections, some wait. */
-void http_connect_may_wait(struct http_client *client);
+/* Call it for a new busy request. If more are busy than there may be connections, some wait. */
+void http_connect_tick_if_waiting(struct http_client *client);
 
 /* Notes that the request no longer connects. */
 void http_connect_done(struct http_slot *slot);

@@ -232,7 +232,7 @@ int http_client_submit(struct http_client *client, const struct http_request *re
     slot->userdata = userdata;
     list_prepend(&client->busy, &slot->link);
     client->n_busy++;
-    http_connect_may_wait(client);
+    http_connect_tick_if_waiting(client);
     *ret = slot;
     return 0;
 }

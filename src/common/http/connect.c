@@ -184,7 +184,7 @@ static void on_tick(void *userdata)
         timer_set_after(&client->connect_tick, TICK_USEC);
 }
 
-void http_connect_may_wait(struct http_client *client)
+void http_connect_tick_if_waiting(struct http_client *client)
 {
     /* On failure the next request that connects sets it. */
     if (client->connections_max > 0 && client->n_busy > client->connections_max &&

@@ -66,7 +66,7 @@ int http_deadline_begin(struct http_slot *slot, const struct http_request *reque
     slot->deadline.slept_usec = slept_usec(slot->client);
     slot->deadline.begun_usec = slot->deadline.moved_usec = now_usec;
     slot->deadline.n_acked = 0;
-    slot->deadline.reads_late = false;
+    slot->deadline.had_late_read = false;
     slot->deadline.end_usec =
         add(now_usec, slot->deadline.grows ? http_connect_grown_usec(slot, request->timeout_usec)
                                            : request->timeout_usec);
@@ -290,9 +290,9 @@ static void say_what_took_so_long(struct http_slot *slot, uint64_t now_usec)
 /* Once for a request: a peer that goes on sending gets no further time. */
 static void read_late(struct http_slot *slot, uint64_t now_usec)
 {
-    if (slot->deadline.reads_late || !has_unread_bytes(slot))
+    if (slot->deadline.had_late_read || !has_unread_bytes(slot))
         return;
-    slot->deadline.reads_late = true;
+    slot->deadline.had_late_read = true;
     slot->deadline.end_usec = slot->deadline.due_usec = add(now_usec, READ_LATE_USEC);
 }
 

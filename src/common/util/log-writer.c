@@ -204,7 +204,8 @@ static void wait_until_idle(struct log_writer *w, uint64_t usec)
         e = pthread_cond_clockwait(&w->changed, &w->lock, CLOCK_MONOTONIC, &until);
 }
 
-/* When the whole process stood still, one part is over without a line; the thread gets another. */
+/* A pause of the whole process can use up one part. So only several parts in a row without a
+ * written entry count as a stall. */
 bool log_writer_flush(struct log_writer *w, uint64_t usec)
 {
     int n_stalled = 0;

@@ -101,7 +101,8 @@ static void lose_ids(struct lines *l)
     l->ids_printed = 0;
 }
 
-/* Prints whole lines: a pipe takes all of them or none, so that no id is cut when nobody reads on. */
+/* Prints whole lines: a pipe takes all of them or none, so that no id is cut when nobody reads
+ * on. */
 static void print_ids(struct lines *l)
 {
     const char *ids = l->ids.data + l->ids_printed;
